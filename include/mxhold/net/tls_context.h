@@ -1,0 +1,73 @@
+/*
+ * TLS settings, counted, shared by loops (OpenSSL 3). TLS 1.2 and 1.3, no
+ * compression, no renegotiation, no early data.
+ */
+#ifndef MXHOLD_NET_TLS_CONTEXT_H
+#define MXHOLD_NET_TLS_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mxhold/base/error.h"
+
+struct tls_context;
+
+struct tls_pair { /* PEM files; "auto": see tls_self_signed */
+	const char *cert, *key;
+};
+
+/* Several pairs are chosen by SNI; the first is the default. min_version:
+ * "1.2" or "1.3". NULL with a sentence: unreadable, key does not fit ... */
+struct tls_context *tls_context_server(const struct tls_pair *pairs, size_t n,
+				       const char *min_version,
+				       struct error *err);
+
+enum tls_verify {
+	TLS_VERIFY_NONE, /* opportunistic: whatever it shows */
+	TLS_VERIFY_NAME, /* chain and name (RFC 9525) */
+	TLS_VERIFY_PIN,	 /* SHA-256 of the public key */
+	TLS_VERIFY_DANE	 /* RFC 7672: usages 2 and 3 */
+};
+
+/* ca: "system" or a PEM file; client_cert/client_key may be NULL. */
+struct tls_context *tls_context_client(const char *ca, const char *client_cert,
+				       const char *client_key,
+				       const char *min_version,
+				       struct error *err);
+void tls_context_ref(struct tls_context *c);
+void tls_context_unref(struct tls_context *c); /* NULL is fine */
+
+struct tlsa {
+	uint8_t usage, selector, matching;
+	uint8_t data[64];
+	size_t n;
+};
+
+struct tls_peer { /* whom a client expects */
+	const char *sni; /* NULL = none */
+	enum tls_verify verify;
+	const char *const *names; /* reference names; the first is the TLSA
+				   * base domain with DANE */
+	size_t n_names;
+	const char *pin; /* "sha256:..." (hex or base64) */
+	const struct tlsa *tlsa;
+	size_t n_tlsa;
+};
+
+struct tls_info {
+	char version[16]; /* "TLSv1.3" */
+	char cipher[64];
+	bool verified;	/* as tls_peer asked */
+	char problem[128]; /* why not, or "" */
+	char peer_name[256]; /* subject of the peer's certificate, or "" */
+};
+
+/* Makes a self-signed certificate for `name` in cert_file and key_file
+ * (0600) unless both exist. 0 or -1. */
+int tls_self_signed(const char *cert_file, const char *key_file,
+		    const char *name, struct error *err);
+/* Wall time in ms at which the certificate of a PEM file ends; -1 on error. */
+int64_t tls_cert_expiry(const char *cert_file, struct error *err);
+
+#endif

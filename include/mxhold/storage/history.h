@@ -1,0 +1,39 @@
+/*
+ * What became of each message: rows written in the transactions that change
+ * the queue, trimmed after queue.history. Reading goes in pages, newest
+ * first.
+ */
+#ifndef MXHOLD_STORAGE_HISTORY_H
+#define MXHOLD_STORAGE_HISTORY_H
+
+#include <stdint.h>
+
+#include "mxhold/base/arena.h"
+#include "mxhold/storage/reader.h"
+
+enum history_what {
+	HISTORY_KEPT,
+	HISTORY_FORWARDED,
+	HISTORY_DEFERRED,
+	HISTORY_FAILED,
+	HISTORY_EXPIRED,
+	HISTORY_REMOVED,
+	HISTORY_HELD,
+	HISTORY_RELEASED,
+	HISTORY_REPORTED
+};
+
+struct history_row {
+	int64_t at_ms;
+	uint64_t id;
+	enum history_what what;
+	struct slice sender, rcpt, message_id, text;
+};
+
+const char *history_what_name(enum history_what w);
+/* Rows older than *before (0 = from the newest), newest first; *before is
+ * set for the next page. *n in: room, out: found. */
+int history_read(struct reader *r, uint64_t *before, struct arena *arena,
+		 struct history_row *out, size_t *n);
+
+#endif
