@@ -1,0 +1,45 @@
+/*
+ * The control socket: commands of mxholdctl, one JSON object a line each
+ * way (control/protocol.h). Main loop; listings go page by page in short
+ * snapshots, so that none holds the loop or a read transaction.
+ */
+#ifndef MXHOLD_CONTROL_CONTROL_H
+#define MXHOLD_CONTROL_CONTROL_H
+
+#include "mxhold/config/config.h"
+#include "mxhold/net/loop.h"
+#include "mxhold/probe/prober.h"
+#include "mxhold/relay/relay.h"
+#include "mxhold/storage/reader.h"
+#include "mxhold/storage/writer.h"
+
+struct control;
+
+/* What the composition root does for the commands. */
+struct control_parts {
+	struct loop *loop;
+	struct store *store;
+	struct writer *writer;
+	struct directory *directory;
+	struct prober *prober;
+	struct relay *relay;
+	const struct config *config;
+	int64_t started_ms; /* wall */
+	/* Reload; on_done(data, complaints or NULL) later. */
+	void (*reload)(void *data,
+		       void (*on_done)(void *arg, const char *complaints),
+		       void *arg);
+	/* `recipients test`: what RCPT would answer. */
+	void (*test_rcpt)(void *data, const char *domain, const char *address,
+			  char *verdict, char *why, char *reply, size_t room);
+	/* More alarms (recipients, disk, ...): lines. */
+	size_t (*alarms)(void *data, char (*out)[256], size_t max);
+	void *data;
+};
+
+struct control *control_new(const struct control_parts *parts,
+			    struct error *err);
+void control_reload(struct control *c, const struct config *config);
+void control_free(struct control *c);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * The state of one primary, decided from what probes and deliveries find.
+ * Pure: no clock of its own, no sockets.
+ *
+ *	unknown --good--> up          unknown --bad--> down
+ *	up --bad--> doubtful --bad x (down_after-1)--> down
+ *	doubtful --good--> up         down --good x up_after--> up
+ *	any --5xx before RCPT--> refusing --good--> as from down
+ *	held: an operator's or drain.hold's word, kept beside the state
+ */
+#ifndef MXHOLD_PROBE_HEALTH_H
+#define MXHOLD_PROBE_HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mxhold/config/config.h"
+
+enum health_state {
+	HEALTH_UNKNOWN,
+	HEALTH_UP,
+	HEALTH_DOUBTFUL,
+	HEALTH_DOWN,
+	HEALTH_REFUSING
+};
+
+enum health_event {
+	HEALTH_GOOD,	/* as deep as asked, or a delivery */
+	HEALTH_BAD,	/* no connection, time-out, 4xx, DNS trouble */
+	HEALTH_REFUSED	/* 5xx at banner, EHLO or MAIL */
+};
+
+struct health {
+	enum health_state state;
+	uint32_t good_row, bad_row;
+	int64_t since_ms;    /* wall: of the state */
+	int64_t up_total_ms; /* the up-time clock, until last_ms */
+	int64_t last_ms;     /* wall: when up_total_ms was brought up to date */
+};
+
+const char *health_state_name(enum health_state s);
+void health_init(struct health *h, int64_t wall_ms);
+/* True when the state changed. */
+bool health_note(struct health *h, enum health_event e,
+		 const struct config_probe *c, int64_t wall_ms);
+/* Milliseconds to wait before the next probe is started. */
+int64_t health_next_probe_ms(const struct health *h,
+			     const struct config_probe *c);
+/* The up-time clock now. */
+int64_t health_up_ms(const struct health *h, int64_t wall_ms);
+
+#endif

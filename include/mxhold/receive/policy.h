@@ -1,0 +1,36 @@
+/*
+ * May this sender, this recipient? Pure decisions: facts in, reply out.
+ */
+#ifndef MXHOLD_RECEIVE_POLICY_H
+#define MXHOLD_RECEIVE_POLICY_H
+
+#include "mxhold/base/stats.h"
+#include "mxhold/config/config.h"
+#include "mxhold/mail/address.h"
+#include "mxhold/smtp/reply.h"
+#include "mxhold/storage/directory.h"
+
+enum policy_verdict {
+	POLICY_ACCEPTED,
+	POLICY_REJECTED,
+	POLICY_DEFERRED
+};
+
+struct policy_rcpt { /* result */
+	enum policy_verdict verdict;
+	struct smtp_reply reply;
+	const char *why; /* one word or phrase: "listed", "not listed" ... */
+	enum rcpt_refusal refusal;
+	const struct config_domain *domain; /* whose it is, when ours */
+	char address[ADDRESS_MAX + 1];	    /* with <postmaster>: rewritten */
+	char canonical[ADDRESS_MAX + 1], base[ADDRESS_MAX + 1];
+};
+
+/* Finds the domain and the look-up keys; when the verdict is known without
+ * the directory (relay denied, bad syntax, postmaster) returns true. */
+bool policy_rcpt_prepare(struct policy_rcpt *out, const struct config *config,
+			 const struct address *rcpt);
+/* With what the directory says. */
+void policy_rcpt_decide(struct policy_rcpt *out, enum listed listed);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * The front door: listeners on the main loop, sessions on N receive loops,
+ * jobs to the writer. Made, reloaded and stopped by the composition root on
+ * the main loop's thread.
+ */
+#ifndef MXHOLD_RECEIVE_RECEIVE_H
+#define MXHOLD_RECEIVE_RECEIVE_H
+
+#include "mxhold/config/config.h"
+#include "mxhold/net/listener.h"
+#include "mxhold/net/tls_context.h"
+#include "mxhold/storage/directory.h"
+#include "mxhold/storage/writer.h"
+
+struct receive;
+
+struct receive_parts {
+	struct loop *loop; /* the main loop */
+	struct store *store;
+	struct writer *writer;
+	struct directory *directory;
+	const struct config *config;
+	struct tls_context *tls;
+	const int *inherited; /* listening sockets from systemd, or none */
+	size_t n_inherited;
+	/* After each kept message, on the main loop (coalesced): kick relay. */
+	void (*on_kept)(void *data);
+	/* ETRN from a primary's address (main loop): start its drain; false =
+	 * nothing is known of that domain. */
+	bool (*on_etrn)(void *data, const char *domain);
+	void *data;
+};
+
+struct receive *receive_new(const struct receive_parts *parts,
+			    struct error *err);
+/* on_done when every loop has taken it (main loop). */
+void receive_reload(struct receive *r, const struct config *config,
+		    struct tls_context *tls, void (*on_done)(void *data),
+		    void *data);
+/* Closes the listeners, says 421 4.3.2 to idle sessions, lets bodies under
+ * way and commits finish within grace_ms; on_done on the main loop. */
+void receive_stop(struct receive *r, int64_t grace_ms,
+		  void (*on_done)(void *data), void *data);
+void receive_free(struct receive *r); /* after on_done */
+/* Addresses in use, for logs and tests (port 0). */
+size_t receive_addresses(const struct receive *r, struct endpoint *out,
+			 size_t max);
+
+#endif

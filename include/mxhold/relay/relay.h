@@ -1,0 +1,57 @@
+/*
+ * Hands the queue over to the primaries: what is due, how many at once, what
+ * became of it. Main loop only; content is read on the work pool.
+ */
+#ifndef MXHOLD_RELAY_RELAY_H
+#define MXHOLD_RELAY_RELAY_H
+
+#include "mxhold/outbound/outbound.h"
+#include "mxhold/probe/prober.h"
+#include "mxhold/storage/reader.h"
+#include "mxhold/storage/writer.h"
+
+struct relay;
+
+struct relay_parts {
+	struct loop *loop;
+	struct store *store;
+	struct writer *writer;
+	struct directory *directory;
+	struct outbound *outbound;
+	struct prober *prober;
+	const struct config *config;
+};
+
+struct relay *relay_new(const struct relay_parts *parts);
+void relay_reload(struct relay *r, const struct config *config);
+/* Stops starting anything; on_idle when the last attempt has been settled
+ * (attempts before the dot are broken off after grace_ms). */
+void relay_stop(struct relay *r, int64_t grace_ms, void (*on_idle)(void *data),
+		void *data);
+void relay_free(struct relay *r); /* after on_idle */
+
+/* The primary's state changed. */
+void relay_primary_changed(struct relay *r, const char *primary);
+/* Mail was added or became due (any destination): look again soon. */
+void relay_kick(struct relay *r);
+/* Start the drain of a primary or domain now, whatever timers say (its retry
+ * timers are not touched). False: no such name. */
+bool relay_drain_now(struct relay *r, const char *name);
+bool relay_pause(struct relay *r, const char *name, bool pause);
+/* messages a minute, 0 = no limit; until the next reload. */
+bool relay_rate(struct relay *r, const char *name, uint32_t rate);
+/* True while this message is being sent. */
+bool relay_in_flight(const struct relay *r, uint64_t id);
+
+struct relay_view { /* of one primary */
+	uint32_t connections, limit;
+	bool paused, canary, breaker_open;
+	uint64_t sent;
+};
+bool relay_view(const struct relay *r, const char *primary,
+		struct relay_view *out);
+
+/* What is wrong now, for status.alarms: "text" lines; returns how many. */
+size_t relay_alarms(const struct relay *r, char (*out)[256], size_t max);
+
+#endif
