@@ -18,7 +18,7 @@ struct arena {
 };
 
 void arena_init(struct arena *a, size_t cap); /* allocates nothing yet */
-void arena_reset(struct arena *a);	      /* frees every block */
+void arena_reset(struct arena *a);            /* frees every block */
 void arena_done(struct arena *a);
 /* Aligned for any type, zeroed; NULL beyond the cap or without memory. */
 void *arena_alloc(struct arena *a, size_t n);

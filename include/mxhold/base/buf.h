@@ -20,9 +20,9 @@ struct buf {
 	size_t cap;   /* n never passes this */
 };
 
-void buf_init(struct buf *b, size_t cap); /* allocates nothing yet */
-void buf_done(struct buf *b);		  /* frees; may be used again */
-void buf_clear(struct buf *b);		  /* n = 0; memory is kept */
+void buf_init(struct buf *b, size_t cap);        /* allocates nothing yet */
+void buf_done(struct buf *b);                    /* frees; may be used again */
+void buf_clear(struct buf *b);                   /* n = 0; memory is kept */
 void buf_move(struct buf *to, struct buf *from); /* from is left empty */
 int buf_reserve(struct buf *b, size_t more);     /* room for n + more */
 int buf_append(struct buf *b, const void *p, size_t n);
@@ -30,7 +30,7 @@ int buf_append_slice(struct buf *b, struct slice s);
 int buf_append_str(struct buf *b, const char *s);
 int buf_printf(struct buf *b, const char *fmt, ...) MX_PRINTF(2, 3);
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap) MX_PRINTF(2, 0);
-void buf_consume(struct buf *b, size_t n); /* drop n bytes from the front */
+void buf_consume(struct buf *b, size_t n);  /* drop n bytes from the front */
 void buf_truncate(struct buf *b, size_t n); /* keep the first n bytes */
 
 static inline struct slice buf_slice(const struct buf *b)

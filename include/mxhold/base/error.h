@@ -9,7 +9,7 @@
 #include "mxhold/base/attr.h"
 
 struct error {
-	int sys;	/* errno at the time, or 0 */
+	int sys;        /* errno at the time, or 0 */
 	char text[512]; /* always terminated; no newline at its end */
 };
 

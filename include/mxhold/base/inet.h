@@ -17,7 +17,7 @@ enum {
 };
 
 struct inet_addr {
-	uint8_t family;	   /* 4, 6, or 0 = none */
+	uint8_t family;    /* 4, 6, or 0 = none */
 	uint8_t bytes[16]; /* network order; the first 4 for IPv4 */
 };
 
@@ -44,7 +44,7 @@ void inet_format_literal(const struct inet_addr *a, char out[INET_TEXT_MAX]);
 bool inet_eq(const struct inet_addr *a, const struct inet_addr *b);
 bool cidr_contains(const struct cidr *net, const struct inet_addr *a);
 /* The client network: /32 for IPv4, /64 for IPv6 (rest zeroed). */
-struct inet_addr inet_network(const struct inet_addr *a);
+struct inet_addr inet_client_network(const struct inet_addr *a);
 /* Loopback, private, link-local, CGNAT, documentation, multicast,
  * unspecified, reserved, broadcast: nothing a stranger's MX may point to. */
 bool inet_is_global(const struct inet_addr *a);

@@ -36,12 +36,12 @@ static inline void list_remove(struct list *item)
 	list_init(item);
 }
 
-#define LIST_FOR_EACH(it, head)                                                \
+#define LIST_FOR_EACH(it, head) \
 	for (struct list *it = (head)->next; it != (head); it = it->next)
 
 /* The body may remove `it`. */
-#define LIST_FOR_EACH_SAFE(it, head)                                           \
-	for (struct list *it = (head)->next, *it##_next = it->next;            \
+#define LIST_FOR_EACH_SAFE(it, head)                                \
+	for (struct list *it = (head)->next, *it##_next = it->next; \
 	     it != (head); it = it##_next, it##_next = it->next)
 
 #endif

@@ -7,6 +7,7 @@
 #define MXHOLD_BASE_MAP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "mxhold/base/slice.h"
 
@@ -16,6 +17,7 @@ struct map {
 	struct map_entry **buckets;
 	size_t n_buckets;
 	size_t n;
+	uint64_t key[2]; /* of the hash */
 };
 
 void map_init(struct map *m);

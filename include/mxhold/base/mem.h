@@ -8,11 +8,11 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t n);  /* zeroed */
+void *mem_alloc(size_t n);                  /* zeroed */
 void *mem_array(size_t count, size_t size); /* zeroed, overflow checked */
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n); /* copies n bytes, adds NUL */
-void *mem_try_alloc(size_t n);		    /* not zeroed; NULL on failure */
+void *mem_try_alloc(size_t n);              /* not zeroed; NULL on failure */
 void *mem_try_realloc(void *p, size_t n);
 void mem_free(void *p); /* NULL is fine */
 

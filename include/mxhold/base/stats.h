@@ -11,8 +11,11 @@
 typedef _Atomic uint64_t counter;
 
 /* Upper bounds of the buckets are given with the histogram; the last bucket
- * is +Inf. Values are in the unit the name says. */
-enum { HISTOGRAM_BUCKETS = 12 };
+ * is +Inf. Each bucket counts its own values alone: whoever prints sums them
+ * up. Values are in the unit the name says. */
+enum {
+	HISTOGRAM_BUCKETS = 12
+};
 struct histogram {
 	const double *bounds; /* HISTOGRAM_BUCKETS - 1 of them, rising */
 	counter buckets[HISTOGRAM_BUCKETS];

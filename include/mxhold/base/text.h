@@ -17,7 +17,9 @@ int text_parse_duration(struct slice s, int64_t *ms);
 /* "64K 50M 10G 1T"; a number without unit is bytes. */
 int text_parse_size(struct slice s, uint64_t *bytes);
 /* "2026-11-22T02:19:16Z" (RFC 3339, UTC), with ".123" when ms is not 0. */
-enum { TEXT_TIME_MAX = 40 };
+enum {
+	TEXT_TIME_MAX = 40
+};
 void text_format_rfc3339(int64_t wall_ms, char out[TEXT_TIME_MAX]);
 /* "3d 4h", "12m 5s", "0s": the two largest units. */
 void text_format_age(int64_t ms, char out[TEXT_TIME_MAX]);
@@ -33,6 +35,17 @@ bool text_is_ascii(struct slice s);
 /* Hex, lower case; out holds 2n + 1. */
 void text_hex(const uint8_t *p, size_t n, char *out);
 int text_unhex(struct slice s, uint8_t *out, size_t n); /* exactly n bytes */
-uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
+/* Castagnoli's CRC (RFC 3720 B.4); the first crc is 0, and the crc of one
+ * piece is where the next goes on. Uses SSE4.2 where the processor has it. */
+uint32_t crc32c(uint32_t crc, const void *p, size_t n);
+/* The same without the processor's help. */
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);
+/*
+ * The character at the front of s: how many octets it takes (1-4), or 0 when
+ * s is empty or begins with no valid UTF-8. *code may be NULL.
+ */
+size_t text_utf8_next(struct slice s, uint32_t *code);
+/* C0, DEL, C1, line separators and bidi controls: not to be shown raw. */
+bool text_is_control(uint32_t code);
 
 #endif
