@@ -18,8 +18,7 @@
 
 enum {
 	VALUE_MAX = 256,
-	ESCAPED_MAX = VALUE_MAX * 6 + 8, /* \u00HH an octet, and the cut mark */
-	TAIL = 2                         /* room kept for "}\n" */
+	TAIL = 2 /* room kept for "}\n" */
 };
 
 static const struct {
@@ -84,21 +83,11 @@ static bool add(struct log_line *l, struct slice s)
 	return true;
 }
 
-/* `key` is ours, `shown` is escaped already: all of it, or nothing. */
-static void add_field(struct log_line *l, const char *key, struct slice shown,
-		      bool quote)
+static bool add_key(struct log_line *l, const char *key)
 {
-	const char *mark = quote ? "\"" : "";
-	size_t before = l->n;
-	bool ok;
-
-	ok = add(l, l->json ? SLICE(",\"") : SLICE(" ")) &&
-	     add(l, slice_str(key)) &&
-	     add(l, l->json ? SLICE("\":") : SLICE("=")) &&
-	     add(l, slice_str(mark)) && add(l, shown) &&
-	     add(l, slice_str(mark));
-	if (!ok)
-		l->n = before;
+	return add(l, l->json ? SLICE(",\"") : SLICE(" ")) &&
+	       add(l, slice_str(key)) &&
+	       add(l, l->json ? SLICE("\":") : SLICE("="));
 }
 
 void log_begin(struct log_line *l, enum log_level level, const char *event)
@@ -106,6 +95,7 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	char now[TEXT_TIME_MAX], head[128];
 
+	l->n = 0;
 	l->wanted = (int)level >=
 		    atomic_load_explicit(&min_level, memory_order_relaxed);
 	if (!l->wanted)
@@ -113,7 +103,6 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
 	pthread_once(&once, look_at_stderr);
 	l->level = level;
 	l->json = atomic_load(&line_format) == LOG_JSON;
-	l->n = 0;
 	if (to_journal) { /* it knows the time itself */
 		snprintf(head, sizeof(head),
 			 l->json ? "<%c>{\"level\":\"%s\"" : "<%c>level=%s",
@@ -129,37 +118,59 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
 	log_str(l, "event", event);
 }
 
-/*
- * One character that may not stand raw, as `out` shows it. JSON knows code
- * points only, so octets that are no UTF-8 become the text \xHH there too.
- */
-static int escape(struct buf *out, struct slice c, uint32_t code, bool json)
+static bool is_raw(size_t n, uint32_t code)
 {
-	if (code == '"' || code == '\\')
-		return buf_printf(out, "\\%c", (int)code);
-	if (json && code < 0x10000)
-		return buf_printf(out, "\\u%04" PRIx32, code);
-	for (size_t i = 0; i < c.n; i++)
-		if (buf_printf(out, json ? "\\\\x%02x" : "\\x%02x",
-			       (unsigned char)c.p[i]))
-			return -1;
-	return 0;
+	return n && code != '"' && code != '\\' && !text_is_control(code);
 }
 
-/* False when the buffer is full. *plain: logfmt needs no quotes. */
-static bool escape_all(struct buf *out, struct slice s, bool json, bool *plain)
+/* logfmt needs no quotes around it. */
+static bool is_plain(struct slice s)
 {
-	*plain = s.n > 0;
+	bool plain = s.n > 0;
+
+	while (s.n && plain) {
+		uint32_t code = 0;
+		size_t n = text_utf8_next(s, &code);
+
+		plain = is_raw(n, code) && code != ' ' && code != '=';
+		s = slice_skip(s, n);
+	}
+	return plain;
+}
+
+/*
+ * One character that may not stand raw. JSON knows code points only, so
+ * octets that are no UTF-8 become the text \xHH there too.
+ */
+static bool add_escaped(struct log_line *l, struct slice c, uint32_t code)
+{
+	char s[8];
+
+	if (code == '"' || code == '\\') {
+		snprintf(s, sizeof(s), "\\%c", (int)code);
+		return add(l, slice_str(s));
+	}
+	if (l->json && code <= 0xffff) {
+		snprintf(s, sizeof(s), "\\u%04x", (unsigned)code & 0xffff);
+		return add(l, slice_str(s));
+	}
+	for (size_t i = 0; i < c.n; i++) {
+		snprintf(s, sizeof(s), l->json ? "\\\\x%02x" : "\\x%02x",
+			 (unsigned char)c.p[i]);
+		if (!add(l, slice_str(s)))
+			return false;
+	}
+	return true;
+}
+
+static bool add_text(struct log_line *l, struct slice s)
+{
 	while (s.n) {
 		uint32_t code = UINT32_MAX;
 		size_t n = text_utf8_next(s, &code);
 		struct slice c = slice_head(s, n ? n : 1);
-		bool raw = n && code != '"' && code != '\\' &&
-			   !text_is_control(code);
 
-		if (!raw || code == ' ' || code == '=')
-			*plain = false;
-		if (raw ? buf_append_slice(out, c) : escape(out, c, code, json))
+		if (!(is_raw(n, code) ? add(l, c) : add_escaped(l, c, code)))
 			return false;
 		s = slice_skip(s, c.n);
 	}
@@ -168,15 +179,16 @@ static bool escape_all(struct buf *out, struct slice s, bool json, bool *plain)
 
 void log_slice(struct log_line *l, const char *key, struct slice value)
 {
-	struct buf out MX_CLEANUP(buf_done);
-	bool plain;
+	struct slice shown = slice_head(value, VALUE_MAX), quote;
+	size_t before = l->n;
 
 	if (!l->wanted)
 		return;
-	buf_init(&out, ESCAPED_MAX);
-	if (escape_all(&out, slice_head(value, VALUE_MAX), l->json, &plain) &&
-	    (value.n <= VALUE_MAX || !buf_append_str(&out, "...")))
-		add_field(l, key, buf_slice(&out), l->json || !plain);
+	quote = l->json || !is_plain(shown) ? SLICE("\"") : SLICE("");
+	if (!(add_key(l, key) && add(l, quote) && add_text(l, shown) &&
+	      add(l, value.n > VALUE_MAX ? SLICE("...") : SLICE("")) &&
+	      add(l, quote)))
+		l->n = before;
 }
 
 void log_str(struct log_line *l, const char *key, const char *value)
@@ -189,7 +201,7 @@ void log_private(struct log_line *l, const char *key, struct slice value)
 	char folded[VALUE_MAX], hex[24];
 	uint64_t secret[2];
 
-	if (!atomic_load(&hash_names) || value.n == 0) {
+	if (!l->wanted || !atomic_load(&hash_names) || value.n == 0) {
 		log_slice(l, key, value);
 		return;
 	}
@@ -207,12 +219,14 @@ void log_private(struct log_line *l, const char *key, struct slice value)
 
 void log_int(struct log_line *l, const char *key, int64_t value)
 {
+	size_t before = l->n;
 	char s[24];
 
 	if (!l->wanted)
 		return;
 	snprintf(s, sizeof(s), "%" PRId64, value);
-	add_field(l, key, slice_str(s), false);
+	if (!add_key(l, key) || !add(l, slice_str(s)))
+		l->n = before;
 }
 
 void log_end(struct log_line *l)
