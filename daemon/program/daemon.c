@@ -1,0 +1,534 @@
+#include "daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "mxhold/base/clock.h"
+#include "mxhold/base/log.h"
+#include "mxhold/base/mem.h"
+#include "mxhold/control/control.h"
+#include "mxhold/control/notify.h"
+#include "mxhold/net/digest.h"
+#include "mxhold/net/loop.h"
+#include "mxhold/net/timer.h"
+#include "mxhold/outbound/outbound.h"
+#include "mxhold/probe/prober.h"
+#include "mxhold/receive/policy.h"
+#include "mxhold/receive/receive.h"
+#include "mxhold/receive/recipients.h"
+#include "mxhold/relay/relay.h"
+#include "mxhold/storage/history.h"
+
+enum {
+	RECEIVE_GRACE_MS = 10000, /* for content under way when we stop */
+	RELAY_GRACE_MS = 10000,
+	HOUSEKEEPING_MS = 60000,
+};
+
+struct reload_waiter { /* who asked for the reload under way */
+	void (*on_done)(void *arg, const char *complaints);
+	void *arg;
+	struct reload_waiter *next;
+};
+
+struct daemon {
+	const struct config *config;
+	const struct daemon_sockets *sockets;
+	struct loop *loop;
+	struct store *store;
+	struct directory *directory;
+	struct directory_reader *look_up; /* for `recipients test` */
+	struct writer *writer;
+	struct resolver *resolver;
+	struct outbound *outbound;
+	struct prober *prober;
+	struct relay *relay;
+	struct recipients *recipients;
+	struct receive *receive;
+	struct control *control;
+	struct tls_context *tls;
+	struct loop_signal *signals[4];
+	struct notify_watchdog *watchdog;
+	struct timer *housekeeping;
+	struct reload_waiter *waiters;
+	bool reloading, stopping;
+	int64_t started_ms;
+	int result;
+	struct error *err;
+};
+
+static void on_signal(void *data, int signo);
+static void on_primary_changed(void *data, const char *name);
+static void on_recipients_ready(void *data);
+static void on_kept(void *data);
+static bool on_etrn(void *data, const char *domain);
+static void on_reload_asked(void *data, void (*on_done)(void *, const char *),
+			    void *arg);
+static void on_receive_reloaded(void *data);
+static void on_test_rcpt(void *data, const char *domain, const char *address,
+			 char *verdict, char *why, char *reply, size_t room);
+static size_t on_alarms(void *data, char (*out)[256], size_t max);
+static void on_housekeeping(void *data);
+static void on_receive_stopped(void *data);
+static void on_relay_idle(void *data);
+static void on_recipients_freed(void *data);
+
+/* Start */
+
+static struct tls_context *make_tls(const struct config *c, struct error *err)
+{
+	char cert[512], key[512];
+	struct tls_pair *pairs;
+	struct tls_context *ctx;
+
+	if (c->tls.automatic) {
+		snprintf(cert, sizeof(cert), "%s/tls", c->state_dir);
+		mkdir(cert, 0700);
+		snprintf(cert, sizeof(cert), "%s/tls/cert.pem", c->state_dir);
+		snprintf(key, sizeof(key), "%s/tls/key.pem", c->state_dir);
+		if (tls_self_signed(cert, key, c->hostname, err) < 0)
+			return NULL;
+		return tls_context_server(&(struct tls_pair){cert, key}, 1,
+					  c->tls.min_version, err);
+	}
+	pairs = mem_array(c->tls.cert.n, sizeof(*pairs));
+	for (size_t i = 0; i < c->tls.cert.n; i++)
+		pairs[i] = (struct tls_pair){c->tls.cert.v[i], c->tls.key.v[i]};
+	ctx = tls_context_server(pairs, c->tls.cert.n, c->tls.min_version, err);
+	mem_free(pairs);
+	return ctx;
+}
+
+static int open_state(struct daemon *d)
+{
+	const struct config *c = d->config;
+	struct store_options options = {
+		.state_dir = c->state_dir,
+		.map_size = c->queue.map_size,
+		.max_bytes = c->queue.max_bytes,
+		.reserve = c->queue.reserve,
+	};
+
+	if (store_open(&d->store, &options, d->err) < 0)
+		return -1;
+	if (directory_open(&d->directory, c->state_dir, false, d->err) < 0)
+		return -1;
+	d->look_up = directory_reader_new(d->directory, digest_sha256);
+	d->tls = make_tls(c, d->err);
+	return d->tls ? 0 : -1;
+}
+
+static int make_sending_side(struct daemon *d)
+{
+	const struct config *c = d->config;
+	struct resolver_options dns = {
+		.servers = (const char *const *)c->dns.resolver.v,
+		.n_servers = c->dns.resolver.n,
+		.trust_anchor = c->dns.trust_anchor,
+	};
+	struct relay_parts relay;
+
+	d->resolver = resolver_new(d->loop, &dns, d->err);
+	if (!d->resolver)
+		return -1;
+	d->outbound = outbound_new(d->loop, d->resolver, c);
+	d->prober = prober_new(d->loop, d->outbound, d->directory, c,
+			       on_primary_changed, d);
+	relay = (struct relay_parts){
+		.loop = d->loop,
+		.store = d->store,
+		.writer = d->writer,
+		.directory = d->directory,
+		.outbound = d->outbound,
+		.prober = d->prober,
+		.config = c,
+	};
+	d->relay = relay_new(&relay);
+	return 0;
+}
+
+static int make_control(struct daemon *d)
+{
+	struct control_parts parts = {
+		.loop = d->loop,
+		.store = d->store,
+		.writer = d->writer,
+		.directory = d->directory,
+		.prober = d->prober,
+		.relay = d->relay,
+		.config = d->config,
+		.started_ms = d->started_ms,
+		.reload = on_reload_asked,
+		.test_rcpt = on_test_rcpt,
+		.alarms = on_alarms,
+		.data = d,
+	};
+
+	d->control = control_new(&parts, d->err);
+	return d->control ? 0 : -1;
+}
+
+static int start(struct daemon *d)
+{
+	static const int signos[] = {SIGTERM, SIGINT, SIGHUP};
+
+	signal(SIGPIPE, SIG_IGN);
+	if (open_state(d) < 0)
+		return -1;
+	d->loop = loop_new(d->err);
+	if (!d->loop)
+		return -1;
+	d->writer = writer_new(d->store);
+	if (writer_start(d->writer, d->err) < 0)
+		return -1;
+	if (make_sending_side(d) < 0 || make_control(d) < 0)
+		return -1;
+	for (size_t i = 0; i < MX_ARRAY_SIZE(signos); i++)
+		d->signals[i] =
+			loop_signal_on(d->loop, signos[i], on_signal, d);
+	d->housekeeping = timer_new(d->loop, on_housekeeping, d);
+	timer_start(d->housekeeping, HOUSEKEEPING_MS);
+	/* Who is ours must be known before the door opens. */
+	d->recipients = recipients_new(d->loop, d->directory, d->config);
+	recipients_sync(d->recipients, on_recipients_ready, d);
+	return 0;
+}
+
+static int open_door(struct daemon *d)
+{
+	struct receive_parts parts = {
+		.loop = d->loop,
+		.store = d->store,
+		.writer = d->writer,
+		.directory = d->directory,
+		.config = d->config,
+		.tls = d->tls,
+		.inherited = d->sockets->fds,
+		.n_inherited = d->sockets->n,
+		.on_kept = on_kept,
+		.on_etrn = on_etrn,
+		.data = d,
+	};
+
+	d->receive = receive_new(&parts, d->err);
+	return d->receive ? 0 : -1;
+}
+
+static void log_started(struct daemon *d)
+{
+	struct endpoint at[16];
+	size_t n = receive_addresses(d->receive, at, MX_ARRAY_SIZE(at));
+	char text[INET_TEXT_MAX];
+	struct log_line l;
+
+	for (size_t i = 0; i < n; i++) {
+		endpoint_format(&at[i], text);
+		log_begin(&l, LOG_INFO, "listening");
+		log_str(&l, "address", text);
+		log_end(&l);
+	}
+	log_begin(&l, LOG_INFO, "started");
+	log_str(&l, "version", MX_VERSION);
+	log_str(&l, "hostname", d->config->hostname);
+	log_int(&l, "domains", (int64_t)d->config->n_domains);
+	log_end(&l);
+}
+
+static void begin_stop(struct daemon *d)
+{
+	if (d->stopping)
+		return;
+	d->stopping = true;
+	notify_stopping();
+	log_why(LOG_INFO, "stopping", "asked to");
+	if (d->receive)
+		receive_stop(d->receive, RECEIVE_GRACE_MS, on_receive_stopped,
+			     d);
+	else
+		on_receive_stopped(d);
+}
+
+static void on_recipients_ready(void *data)
+{
+	struct daemon *d = data;
+
+	if (d->stopping)
+		return;
+	if (open_door(d) < 0) {
+		d->result = -1;
+		begin_stop(d);
+		return;
+	}
+	log_started(d);
+	d->watchdog = notify_watchdog_start(d->loop);
+	notify_ready("keeping mail");
+}
+
+/* Run */
+
+static void on_signal(void *data, int signo)
+{
+	struct daemon *d = data;
+
+	if (signo == SIGHUP)
+		on_reload_asked(d, NULL, NULL);
+	else
+		begin_stop(d);
+}
+
+static void on_primary_changed(void *data, const char *name)
+{
+	struct daemon *d = data;
+
+	if (d->relay)
+		relay_primary_changed(d->relay, name);
+}
+
+static void on_kept(void *data)
+{
+	struct daemon *d = data;
+
+	relay_kick(d->relay);
+}
+
+static bool on_etrn(void *data, const char *domain)
+{
+	struct daemon *d = data;
+
+	return relay_drain_now(d->relay, domain);
+}
+
+static void on_test_rcpt(void *data, const char *domain, const char *address,
+			 char *verdict, char *why, char *reply, size_t room)
+{
+	struct daemon *d = data;
+	static const char *const verdicts[] = {"accept", "reject", "defer"};
+	char full[2 * ADDRESS_MAX];
+	struct address parsed;
+	struct policy_rcpt p;
+
+	snprintf(full, sizeof(full), "%s%s%s", address,
+		 strchr(address, '@') ? "" : "@",
+		 strchr(address, '@') ? "" : domain);
+	if (address_parse(slice_str(full), true, &parsed) != ADDRESS_OK) {
+		snprintf(verdict, room, "reject");
+		snprintf(why, room, "not an address");
+		snprintf(reply, room, "501 5.1.3 bad recipient address");
+		return;
+	}
+	if (!policy_rcpt_prepare(&p, d->config, &parsed))
+		policy_rcpt_decide(&p,
+				   directory_lookup(d->look_up, p.domain->name,
+						    p.canonical, p.base));
+	snprintf(verdict, room, "%s", verdicts[p.verdict]);
+	snprintf(why, room, "%s", p.why);
+	smtp_reply_format(&p.reply, reply, room);
+}
+
+static size_t on_alarms(void *data, char (*out)[256], size_t max)
+{
+	struct daemon *d = data;
+	struct store_space space;
+	size_t n = relay_alarms(d->relay, out, max);
+
+	if (d->recipients)
+		n += recipients_alarms(d->recipients, out + n, max - n);
+	if (n < max && store_is_failing(d->store))
+		snprintf(out[n++], sizeof(*out),
+			 "the queue cannot be written: mail is deferred");
+	store_space(d->store, &space);
+	if (n < max && space.disk_free < space.reserve)
+		snprintf(out[n++], sizeof(*out),
+			 "free disk space is below queue.reserve: mail is "
+			 "deferred");
+	return n;
+}
+
+static void on_history_trimmed(struct job *job)
+{
+	mem_free(job);
+}
+
+static void on_housekeeping(void *data)
+{
+	struct daemon *d = data;
+
+	writer_submit(
+		d->writer,
+		history_trim_job(clock_wall_ms() - d->config->queue.history,
+				 on_history_trimmed));
+	timer_start(d->housekeeping, HOUSEKEEPING_MS);
+}
+
+/* Reload: parse, check all, swap; done when every loop has taken it. */
+
+static void answer_reload(struct daemon *d, const char *complaints)
+{
+	while (d->waiters) {
+		struct reload_waiter *w = d->waiters;
+
+		d->waiters = w->next;
+		if (w->on_done)
+			w->on_done(w->arg, complaints);
+		mem_free(w);
+	}
+}
+
+static void refuse_reload(struct daemon *d, const char *complaints)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_ERROR, "config.refused");
+	log_str(&l, "why", complaints);
+	log_end(&l);
+	answer_reload(d, complaints);
+	notify_ready("keeping mail; the new configuration was refused");
+}
+
+static void swap_config(struct daemon *d, struct config *next,
+			struct tls_context *tls)
+{
+	const struct config *old = d->config;
+
+	d->config = next;
+	log_configure(next->log.level, next->log.format,
+		      next->log.hash_private);
+	outbound_reload(d->outbound, next);
+	prober_reload(d->prober, next);
+	relay_reload(d->relay, next);
+	control_reload(d->control, next);
+	recipients_reload(d->recipients, next);
+	tls_context_unref(d->tls);
+	d->tls = tls;
+	config_unref(old);
+	if (d->receive)
+		receive_reload(d->receive, next, tls, on_receive_reloaded, d);
+	else
+		on_receive_reloaded(d);
+}
+
+static void on_reload_asked(void *data, void (*on_done)(void *, const char *),
+			    void *arg)
+{
+	struct daemon *d = data;
+	struct reload_waiter *w = mem_alloc(sizeof(*w));
+	char *complaints = NULL, restart[256];
+	struct config *next;
+	struct tls_context *tls;
+	struct error err = {0};
+
+	*w = (struct reload_waiter){on_done, arg, d->waiters};
+	d->waiters = w;
+	if (d->reloading || d->stopping)
+		return; /* answered when the one under way is done */
+	notify_reloading();
+	next = config_load(d->config->file, &complaints);
+	tls = next ? make_tls(next, &err) : NULL;
+	if (!tls) {
+		refuse_reload(d, complaints ? complaints : err.text);
+		config_unref(next);
+		free(complaints);
+		return;
+	}
+	free(complaints);
+	config_needs_restart(d->config, next, restart, sizeof(restart));
+	if (restart[0])
+		log_why(LOG_WARNING, "config.restart_needed", "%s", restart);
+	d->reloading = true;
+	swap_config(d, next, tls);
+}
+
+static void on_receive_reloaded(void *data)
+{
+	struct daemon *d = data;
+	struct log_line l;
+
+	d->reloading = false;
+	log_begin(&l, LOG_INFO, "config.reloaded");
+	log_str(&l, "file", d->config->file);
+	log_end(&l);
+	answer_reload(d, NULL);
+	notify_ready("keeping mail");
+}
+
+/* Stop: door, relay, lists, the rest. */
+
+static void on_receive_stopped(void *data)
+{
+	struct daemon *d = data;
+
+	relay_stop(d->relay, RELAY_GRACE_MS, on_relay_idle, d);
+}
+
+static void on_relay_idle(void *data)
+{
+	struct daemon *d = data;
+
+	if (d->recipients)
+		recipients_free(d->recipients, on_recipients_freed, d);
+	else
+		on_recipients_freed(d);
+}
+
+static void on_recipients_freed(void *data)
+{
+	struct daemon *d = data;
+
+	d->recipients = NULL;
+	loop_stop(d->loop);
+}
+
+static void free_parts(struct daemon *d)
+{
+	notify_watchdog_stop(d->watchdog);
+	timer_free(d->housekeeping);
+	for (size_t i = 0; i < MX_ARRAY_SIZE(d->signals); i++)
+		if (d->signals[i])
+			loop_signal_off(d->signals[i]);
+	if (d->control)
+		control_free(d->control);
+	if (d->receive)
+		receive_free(d->receive);
+	if (d->relay)
+		relay_free(d->relay);
+	if (d->prober)
+		prober_free(d->prober);
+	if (d->outbound)
+		outbound_free(d->outbound);
+	if (d->resolver)
+		resolver_free(d->resolver);
+	if (d->writer)
+		writer_stop(d->writer);
+	if (d->loop)
+		loop_free(d->loop);
+	if (d->look_up)
+		directory_reader_free(d->look_up);
+	if (d->directory)
+		directory_close(d->directory);
+	if (d->store)
+		store_close(d->store);
+	tls_context_unref(d->tls);
+	answer_reload(d, "stopping");
+	config_unref(d->config);
+}
+
+int daemon_run(const struct config *config,
+	       const struct daemon_sockets *sockets, struct error *err)
+{
+	struct daemon d = {
+		.config = config,
+		.sockets = sockets,
+		.started_ms = clock_wall_ms(),
+		.err = err,
+	};
+
+	if (start(&d) < 0)
+		d.result = -1;
+	else
+		loop_run(d.loop);
+	free_parts(&d);
+	return d.result;
+}

@@ -1,0 +1,200 @@
+/*
+ * mxholdd: the daemon's main(). Reads the configuration, takes sockets from
+ * systemd or binds them while it is still root, drops privileges, runs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "mxhold/base/log.h"
+
+enum {
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_CONFIG = 7,
+	BACKLOG = 1024,
+};
+
+static const char *const default_file = "/etc/mxholdd/mxholdd.conf";
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: mxholdd [-c FILE] [-t]\n"
+		"  -c FILE  configuration (default %s)\n"
+		"  -t       check the configuration and exit: 0 good, 7 not\n"
+		"  -V       print the version and exit\n"
+		"mxholdd stays in the foreground and logs to stderr; see "
+		"mxholdd(8).\n",
+		default_file);
+}
+
+static int bind_one(const struct endpoint *at, struct error *err)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = endpoint_to_sockaddr(at, &sa);
+	char text[INET_TEXT_MAX];
+	int one = 1;
+	int fd = socket(sa.ss_family,
+			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	endpoint_format(at, text);
+	if (fd < 0)
+		return error_sys(err, errno, "socket for %s", text);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (sa.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&sa, n) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
+		int sys = errno;
+
+		close(fd);
+		return error_sys(err, sys, "listen on %s", text);
+	}
+	return fd;
+}
+
+/* Low ports must be had before root is given up. */
+static int bind_all(const struct config *c, struct daemon_sockets *s,
+		    struct error *err)
+{
+	for (size_t i = 0; i < c->n_listens; i++) {
+		const struct config_listen *l = &c->listens[i];
+
+		for (size_t j = 0; j < l->n_addresses; j++) {
+			int fd;
+
+			if (s->n == MX_ARRAY_SIZE(s->fds))
+				return error_set(err, "too many addresses");
+			fd = bind_one(&l->addresses[j], err);
+			if (fd < 0)
+				return -1;
+			s->fds[s->n++] = fd;
+		}
+	}
+	return 0;
+}
+
+static int become_user(const char *name, struct error *err)
+{
+	struct passwd *pw = getpwnam(name);
+
+	if (!pw)
+		return error_set(err, "user: there is no user \"%s\"", name);
+	if (initgroups(name, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 ||
+	    setuid(pw->pw_uid) < 0)
+		return error_sys(err, errno, "become user %s", name);
+	return 0;
+}
+
+static int take_sockets(const struct config *c, struct daemon_sockets *s,
+			struct error *err)
+{
+	int n = sd_listen_fds(1);
+
+	for (int i = 0; i < n && s->n < MX_ARRAY_SIZE(s->fds); i++)
+		s->fds[s->n++] = SD_LISTEN_FDS_START + i;
+	if (geteuid() != 0)
+		return 0;
+	if (!c->user[0]) {
+		log_why(LOG_WARNING, "running_as_root",
+			"set `user` or start mxholdd as an ordinary user");
+		return 0;
+	}
+	if (n <= 0 && bind_all(c, s, err) < 0)
+		return -1;
+	return become_user(c->user, err);
+}
+
+static void raise_file_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
+static int fail(const struct error *err)
+{
+	log_why(LOG_ERROR, "not_started", "%s", err->text);
+	return EXIT_FAILED;
+}
+
+static int run(const struct config *config)
+{
+	struct daemon_sockets sockets = {.n = 0};
+	struct error err = {0};
+
+	log_configure(config->log.level, config->log.format,
+		      config->log.hash_private);
+	raise_file_limit();
+	umask(0077);
+	if (take_sockets(config, &sockets, &err) < 0) {
+		config_unref(config);
+		return fail(&err);
+	}
+	/* TLS keys are in our memory: no core dumps, no ptrace by our user. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (daemon_run(config, &sockets, &err) < 0)
+		return fail(&err);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *file = default_file;
+	char *complaints = NULL;
+	struct config *config;
+	bool test = false;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "c:thV")) != -1) {
+		switch (opt) {
+		case 'c':
+			file = optarg;
+			break;
+		case 't':
+			test = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		case 'V':
+			puts("mxholdd " MX_VERSION);
+			return 0;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	config = config_load(file, &complaints);
+	if (complaints)
+		fputs(complaints, stderr);
+	free(complaints);
+	if (!config)
+		return EXIT_CONFIG;
+	if (test) {
+		printf("%s: good\n", file);
+		config_unref(config);
+		return 0;
+	}
+	return run(config);
+}

@@ -1,0 +1,96 @@
+"""Primaries found by MX; trouble in DNS holds mail and never bounces it."""
+import time
+
+import mxtest
+from mxtest import message, wait_for
+
+
+class Mx(mxtest.Case):
+    """All hosts share one port; what differs is the loopback address."""
+
+    def setUp(self):
+        super().setUp()
+        a, b, c, _ = self.ip.split(".")
+        self.one, self.two = (f"{a}.{b}.{c}.{n}" for n in (251, 252))
+
+    def config_text(self):
+        return (super().config_text().replace(
+            f'primary = "{self.ip}:{self.PRIMARY}"', 'primary = "byname"') +
+            f'primary "byname" {{ host = {{}}  port = {self.PRIMARY} }}\n')
+
+    def host(self, ip, name):
+        p = mxtest.Primary(self.top, ip, self.PRIMARY, name=name)
+        self.parts.append(p)
+        return p
+
+    def test_the_lowest_preference_is_asked_first(self):
+        self.dns("example.test MX 10 one.test", "example.test MX 20 two.test",
+                 f"one.test A {self.one}", f"two.test A {self.two}")
+        one, two = self.host(self.one, "one"), self.host(self.two, "two")
+        self.start()
+        for n in range(5):
+            self.send(message(n))
+        self.wait_delivered(one, 5)
+        self.assertEqual(two.index(), [])
+
+    def test_a_better_mx_than_us_takes_the_mail_while_the_best_is_down(self):
+        self.dns("example.test MX 10 one.test", "example.test MX 20 two.test",
+                 "example.test MX 30 mx2.test", f"one.test A {self.one}",
+                 f"two.test A {self.two}", f"mx2.test A {self.ip}")
+        two = self.host(self.two, "two")
+        self.start()
+        self.send(message())
+        self.wait_delivered(two, 1)
+
+    def test_hosts_not_better_than_we_are_never_asked(self):
+        self.dns("example.test MX 10 one.test", "example.test MX 20 mx2.test",
+                 "example.test MX 20 two.test", f"one.test A {self.one}",
+                 f"two.test A {self.two}", f"mx2.test A {self.ip}")
+        two = self.host(self.two, "two")
+        self.start()
+        self.send(message())
+        wait_for("down", lambda: self.primary_state() == "down")
+        time.sleep(2)
+        self.assertEqual(self.count(), 1)
+        self.assertEqual(two.index(), [])
+
+    def test_without_mx_the_domain_itself_is_asked(self):
+        self.dns(f"example.test A {self.one}")
+        one = self.host(self.one, "one")
+        self.start()
+        self.send(message())
+        self.wait_delivered(one, 1)
+
+    def held(self, *records):
+        dns = self.dns(*records)
+        self.start()
+        self.send(message())
+        wait_for("a bad probe", lambda: self.primary_state() in
+                 ("down", "doubtful", "refusing", "unknown") and
+                 self.ctl_json("status")["primaries"][0]["last_probe"]["result"])
+        time.sleep(2)
+        row = self.ctl_json("queue", "list")["messages"][0]
+        self.assertIn(row["state"], ("ready", "retry"))
+        self.assertEqual(self.events("message.failed"), [])
+        one = self.host(self.one, "one")
+        dns.set(["example.test MX 10 one.test", f"one.test A {self.one}"])
+        self.wait_delivered(one, 1)
+
+    def test_nxdomain_is_an_outage(self):
+        self.held("other.test A 127.0.0.1")
+
+    def test_servfail_is_an_outage(self):
+        self.held("example.test SERVFAIL")
+
+    def test_a_null_mx_is_held(self):
+        self.held("example.test MX 0 .")
+
+    def test_an_mx_that_is_only_us_is_held(self):
+        self.held("example.test MX 10 mx2.test", f"mx2.test A {self.ip}")
+
+    def test_an_mx_that_is_an_address_is_named(self):
+        self.held(f"example.test MX 10 {self.one}")
+
+
+if __name__ == "__main__":
+    mxtest.main()

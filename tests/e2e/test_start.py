@@ -1,0 +1,177 @@
+"""What can be wrong at the start, and a disk that fills: each a clear error."""
+import os
+import subprocess
+import tempfile
+import unittest
+
+import mxtest
+from mxtest import BIN, message, wait_for
+
+
+class Start(mxtest.Case):
+    def run_daemon(self, *args):
+        p = subprocess.run([os.path.join(BIN, "mxholdd"), *args],
+                           capture_output=True, text=True, check=False, timeout=60)
+        return p.returncode, p.stderr + p.stdout
+
+    def assert_config_error(self, text, *words):
+        path = self.write("bad.conf", text)
+        code, said = self.run_daemon("-t", "-c", path)
+        self.assertEqual(code, 7, said)
+        for word in words:
+            self.assertIn(word, said)
+
+    def test_a_typo_names_file_line_and_the_nearest_name(self):
+        self.assert_config_error('hostname = "mx2.test"\nstate_dri = "/x"\n',
+                                 "bad.conf:2", "state_dri", "state_dir")
+
+    def test_every_kind_of_bad_value_is_named(self):
+        good = 'hostname = "mx2.test"\n'
+        for text, word in (
+                ('smtp { max_rcpt = "many" }', "max_rcpt"),
+                ('smtp { max_rcpt = 0 }', "max_rcpt"),
+                ('probe { interval_down = "15 parsecs" }', "interval_down"),
+                ('smtp { bare_newline = "maybe" }', "bare_newline"),
+                ('listen "x" { address = "nowhere" }', "address"),
+                ('domain "x.test" { primary = "mx1.x.test"\nrecipients = "/nonexistent/file" }',
+                 "/nonexistent/file"),
+                ('domain "x.test" { }', "primary"),
+                ('domain "x.test" { primary = "mx1.x.test" recipients = "learn" }\n'
+                 'domain "X.TEST" { primary = "mx1.x.test" recipients = "learn" }',
+                 "x.test"),
+                ('tls { cert = "/nonexistent.pem" key = "/nonexistent.key" }', "/nonexistent"),
+                ('}', "bad.conf"),
+                ('domain "x.test" {', "bad.conf")):
+            with self.subTest(text=text):
+                self.assert_config_error(good + text + "\n", word)
+
+    def test_a_good_file_checks_good(self):
+        code, said = self.run_daemon("-t", "-c", self.configure())
+        self.assertEqual(code, 0, said)
+
+    def test_a_missing_file_is_named(self):
+        code, said = self.run_daemon("-c", "/nonexistent/mxholdd.conf")
+        self.assertEqual(code, 7)
+        self.assertIn("/nonexistent/mxholdd.conf", said)
+
+    def test_a_state_directory_that_cannot_be_made(self):
+        self.write("file", "")
+        conf = self.configure()
+        with open(conf, "a", encoding="utf-8") as f:
+            f.write("")
+        text = self.config_text().replace(self.path("state"), self.path("file") + "/state")
+        code, said = self.run_daemon("-c", self.write("x.conf", text))
+        self.assertEqual(code, 1, said)
+        self.assertIn(self.path("file") + "/state", said)
+
+    def test_a_second_daemon_on_the_same_directory_is_refused(self):
+        self.start()
+        text = self.config_text().replace(f":{self.SMTP}\"}}", ":2599\"}"
+                                          ).replace("control.sock", "c2.sock")
+        code, said = self.run_daemon("-c", self.write("x.conf", text))
+        self.assertEqual(code, 1, said)
+        self.assertIn(self.path("state"), said)
+        self.send(message())
+
+    def test_an_address_in_use_is_named(self):
+        self.start()
+        text = self.config_text().replace(self.path("state"), self.path("state2")
+                                          ).replace("control.sock", "c2.sock")
+        code, said = self.run_daemon("-c", self.write("x.conf", text))
+        self.assertEqual(code, 1, said)
+        self.assertIn(f"{self.ip}:{self.SMTP}", said)
+
+    def test_a_broken_file_at_reload_keeps_the_old_configuration(self):
+        self.start()
+        self.recipients.append("new@example.test")
+        self.domain_extra = "nonsense = 1"
+        self.reload()
+        self.assertTrue(self.events("config.refused"))
+        self.send(message())
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root to become somebody else")
+    def test_a_state_directory_that_cannot_be_written(self):
+        conf = self.configure()
+        os.mkdir(self.path("state"), 0o755)
+        os.chmod(self.top, 0o755)
+        os.chmod(conf, 0o644)
+        os.chmod(self.path("rcpt"), 0o644)
+        with tempfile.TemporaryDirectory(prefix="mxhold-bin.") as bin_dir:
+            os.chmod(bin_dir, 0o755)
+            program = os.path.join(bin_dir, "mxholdd")
+            subprocess.run(["cp", os.path.join(BIN, "mxholdd"), program], check=True)
+            p = subprocess.run([program, "-c", conf], capture_output=True, text=True,
+                               check=False, user=65534, group=65534, extra_groups=[],
+                               timeout=60)
+        self.assertEqual(p.returncode, 1, p.stderr)
+        self.assertIn(self.path("state"), p.stderr)
+        self.assertIn("ermission denied", p.stderr)
+
+
+@unittest.skipUnless(os.getuid() == 0, "needs root to mount a small file system")
+class FullDisk(mxtest.Case):
+    SIZE = 48
+
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.path("disk"))
+        img = self.path("disk.img")
+        subprocess.run(["truncate", "-s", f"{self.SIZE}M", img], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-F", img], check=True)
+        subprocess.run(["mount", "-o", "loop", img, self.path("disk")], check=True)
+
+    def tearDown(self):
+        try:
+            self.stop()
+        finally:
+            subprocess.run(["umount", "-l", self.path("disk")], check=False)
+            super().tearDown()
+
+    def config_text(self):
+        return super().config_text().replace(self.path("state"), self.path("disk/state"))
+
+    def fill_until_refused(self):
+        kept = 0
+        content = message(1, 500000)
+        with self.client() as c:
+            for _ in range(200):
+                code, text = c.mail(content)
+                if code == 250:
+                    kept += 1
+                    continue
+                self.assertIn(code, (451, 452), text)
+                c.cmd("RSET")
+                return kept, code
+        self.fail("the disk never became full")
+
+    def test_a_full_disk_defers_and_loses_nothing(self):
+        self.start()
+        kept, code = self.fill_until_refused()
+        self.assertEqual(code, 452)
+        self.assertEqual(self.count(), kept)
+        self.ctl("queue", "verify")
+        primary = self.primary()
+        self.wait_delivered(primary, kept)
+        self.wait_empty()
+        wait_for("mail to be taken again", lambda: self.try_one())
+
+    def test_space_taken_by_others_defers_until_it_is_back(self):
+        self.start()
+        with open(self.path("disk/other"), "wb") as f:
+            try:
+                while True:
+                    f.write(b"\0" * (1 << 20))
+                    f.flush()
+            except OSError:
+                pass
+        wait_for("452", lambda: not self.try_one())
+        os.unlink(self.path("disk/other"))
+        wait_for("mail to be taken again", self.try_one)
+
+    def try_one(self):
+        with self.client() as c:
+            return c.mail(message())[0] == 250
+
+
+if __name__ == "__main__":
+    mxtest.main()

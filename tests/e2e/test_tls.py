@@ -1,0 +1,204 @@
+"""STARTTLS both ways, and signatures that must survive."""
+import base64
+import os
+import shutil
+import ssl
+import subprocess
+import unittest
+
+import mxtest
+from mxtest import message, wait_for, without_our_trace
+
+try:
+    import dkim
+except ImportError:
+    dkim = None
+
+
+def make_cert(top, name, days=30):
+    cert, key = os.path.join(top, name + ".pem"), os.path.join(top, name + ".key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
+                    "-days", str(days), "-subj", f"/CN={name}", "-addext",
+                    f"subjectAltName=DNS:{name}"], check=True, capture_output=True)
+    return cert, key
+
+
+class Server(mxtest.Case):
+    def test_mail_comes_in_over_tls(self):
+        self.start()
+        with self.client() as c:
+            self.assertIn("STARTTLS", c.ehlo_reply[1])
+            code, text = c.starttls()
+            self.assertEqual(code, 250)
+            self.assertNotIn("STARTTLS", text)
+            self.assertEqual(c.mail(message(1, 500000))[0], 250)
+            self.assertIn(c.s.version(), ("TLSv1.2", "TLSv1.3"))
+        primary = self.primary()
+        self.wait_delivered(primary, 1)
+        _, trace = without_our_trace(primary.content(1))
+        self.assertIn(b"ESMTPS", trace)
+
+    def test_knowledge_from_before_tls_is_forgotten(self):
+        self.start()
+        with self.client() as c:
+            c.cmd("MAIL FROM:<a@b.test>")
+            c.cmd("RSET")
+            c.starttls()
+            self.assertEqual(c.cmd("RCPT TO:<user@example.test>")[0], 503)
+
+    def test_tls_1_1_is_refused(self):
+        self.start()
+        with self.client() as c:
+            c.cmd("STARTTLS")
+            ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+            ctx.set_ciphers("ALL:@SECLEVEL=0")
+            ctx.minimum_version = ssl.TLSVersion.TLSv1
+            ctx.maximum_version = ssl.TLSVersion.TLSv1_1
+            with self.assertRaises((ssl.SSLError, ConnectionError, OSError)):
+                ctx.wrap_socket(c.s)
+
+    def test_a_certificate_is_replaced_by_a_reload(self):
+        cert, key = make_cert(self.top, "mx2.test")
+        self.global_extra = f'tls {{ cert = "{cert}"  key = "{key}" }}'
+        self.start()
+
+        def shown():
+            with self.client() as c:
+                c.starttls()
+                return c.s.getpeercert(binary_form=True)
+        first = shown()
+        new_cert, new_key = make_cert(self.top, "new.test")
+        shutil.copy(new_cert, cert)
+        shutil.copy(new_key, key)
+        self.reload()
+        self.assertNotEqual(shown(), first)
+        other, _ = make_cert(self.top, "other.test")
+        shutil.copy(other, cert)          # does not fit the key
+        second = shown()
+        self.reload()
+        self.assertTrue(self.events("config.refused"))
+        self.assertEqual(shown(), second)
+
+
+class Client(mxtest.Case):
+    tls = "may"
+    more = ""
+
+    def config_text(self):
+        return (super().config_text().replace(
+            f'primary = "{self.ip}:{self.PRIMARY}"', 'primary = "byname"') +
+            f'primary "byname" {{ host = "primary.test:{self.PRIMARY}"  '
+            f'tls = "{self.tls}" {self.more} }}\n')
+
+    def setUp(self):
+        super().setUp()
+        self.dns(f"primary.test A {self.ip}")
+        self.cert, self.key = make_cert(self.top, "primary.test")
+
+    def tls_primary(self, *faults, cert=None, key=None):
+        return self.primary(*faults, args=("--cert", cert or self.cert,
+                                           "--key", key or self.key))
+
+    def used_tls(self, primary):
+        with open(primary.log_file, encoding="utf-8") as f:
+            return any('"tls": true' in line and "MAIL" in line for line in f)
+
+    def delivers(self, primary):
+        self.start()
+        self.send(message())
+        self.wait_delivered(primary, 1)
+
+    def never_delivers(self, primary):
+        self.start()
+        self.send(message())
+        wait_for("a probe", lambda: self.ctl_json("status")["primaries"][0]["last_probe"]["result"])
+        wait_for("sessions", lambda: primary.sessions() >= 3)
+        self.assertEqual(primary.index(), [])
+        self.assertEqual(self.count(), 1)
+
+    def test_tls_is_used_when_it_is_offered(self):
+        primary = self.tls_primary("starttls")
+        self.delivers(primary)
+        self.assertTrue(self.used_tls(primary))
+
+    def test_broken_tls_does_not_stop_mail_in_mode_may(self):
+        for fault in ("tlsrefuse", "tlsgarbage", "tlsdrop"):
+            with self.subTest(fault=fault):
+                primary = self.tls_primary(fault)
+                self.delivers(primary)
+                primary.stop()
+                self.stop()
+                shutil.rmtree(primary.store)
+
+    def test_injected_replies_are_no_way_in(self):
+        primary = self.tls_primary("tlsinject@4", "starttls")
+        self.delivers(primary)
+
+    def test_require_never_falls_back(self):
+        self.tls = "require"
+        self.never_delivers(self.tls_primary("tlsrefuse"))
+
+    def test_require_takes_any_certificate(self):
+        self.tls = "require"
+        primary = self.tls_primary("starttls")
+        self.delivers(primary)
+        self.assertTrue(self.used_tls(primary))
+
+    def test_verify_wants_chain_and_name(self):
+        self.tls, self.more = "verify", f'ca = "{self.cert}"'
+        self.delivers(self.tls_primary("starttls"))
+
+    def test_verify_refuses_another_name(self):
+        cert, key = make_cert(self.top, "wrong.test")
+        self.tls, self.more = "verify", f'ca = "{cert}"'
+        self.never_delivers(self.tls_primary("starttls", cert=cert, key=key))
+
+    def test_pin_wants_that_key(self):
+        pub = subprocess.run(["openssl", "x509", "-in", self.cert, "-pubkey", "-noout"],
+                             check=True, capture_output=True).stdout
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=pub,
+                             check=True, capture_output=True).stdout
+        self.tls, self.more = "pin", f'pin = "sha256:{mxtest.sha(der)}"'
+        self.delivers(self.tls_primary("starttls"))
+
+    def test_pin_refuses_another_key(self):
+        self.tls, self.more = "pin", f'pin = "sha256:{"0" * 64}"'
+        self.never_delivers(self.tls_primary("starttls"))
+
+
+@unittest.skipUnless(dkim, "python3-dkim is not installed")
+class Signatures(mxtest.Case):
+    def test_mail_signed_before_still_verifies_after(self):
+        key = self.path("dkim.key")
+        subprocess.run(["openssl", "genrsa", "-traditional", "-out", key, "2048"],
+                       check=True, capture_output=True)
+        pub = subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-outform", "DER"],
+                             check=True, capture_output=True).stdout
+
+        record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(pub)
+        with open(key, "rb") as f:
+            pem = f.read()
+        sent = []
+        for n, (content, canon) in enumerate((
+                (message(1), (b"simple", b"simple")),
+                (message(2, 100000), (b"relaxed", b"relaxed")),
+                ("Subject: Grüße\r\nFrom: a@client.test\r\n\r\n.\r\n..\r\n\r\n \t\r\nä\r\n"
+                 .encode(), (b"simple", b"simple")))):
+            sig = dkim.sign(content, b"s", b"client.test", pem, canonicalize=canon)
+            sent.append(sig + content)
+        self.start()
+        for content in sent:
+            self.send(content, params=" BODY=8BITMIME")
+        primary = self.primary()
+        self.wait_delivered(primary, len(sent))
+        for content in primary.contents():
+            self.assertTrue(dkim.verify(content, dnsfunc=lambda *_a, **_k: record))
+            self.assertIn(without_our_trace(content)[0], sent)
+        broken = primary.content(1).replace(b"This is message", b"That is message")
+        self.assertFalse(dkim.verify(broken, dnsfunc=lambda *_a, **_k: record))
+
+
+if __name__ == "__main__":
+    mxtest.main()
