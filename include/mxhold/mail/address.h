@@ -13,15 +13,15 @@
 #include "mxhold/base/slice.h"
 
 enum {
-	ADDRESS_LOCAL_MAX = 64,	 /* RFC 5321 4.5.3.1.1 */
+	ADDRESS_LOCAL_MAX = 64,   /* RFC 5321 4.5.3.1.1 */
 	ADDRESS_DOMAIN_MAX = 255, /* RFC 5321 4.5.3.1.2 */
-	ADDRESS_PATH_MAX = 256,	 /* RFC 5321 4.5.3.1.3 */
+	ADDRESS_PATH_MAX = 256,   /* RFC 5321 4.5.3.1.3 */
 	ADDRESS_MAX = 320,
 };
 
 enum address_error {
 	ADDRESS_OK,
-	ADDRESS_SYNTAX,	    /* no path at all, or junk in it */
+	ADDRESS_SYNTAX,     /* no path at all, or junk in it */
 	ADDRESS_LOCAL_PART, /* the local part is not in the grammar */
 	ADDRESS_BAD_DOMAIN, /* the domain is not in the grammar */
 	ADDRESS_TOO_LONG,
@@ -32,9 +32,9 @@ struct address {
 	struct slice text;   /* local@domain as written, without route */
 	struct slice local;  /* as written, quotes included */
 	struct slice domain; /* as written; empty for <> and <postmaster> */
-	bool quoted;	     /* the local part is a quoted string */
-	bool utf8;	     /* some octet is above 127 */
-	bool literal;	     /* the domain is an address literal */
+	bool quoted;         /* the local part is a quoted string */
+	bool utf8;           /* some octet is above 127 */
+	bool literal;        /* the domain is an address literal */
 	struct inet_addr literal_addr; /* family 0 for a general literal */
 };
 

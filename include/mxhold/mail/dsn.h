@@ -18,19 +18,19 @@ struct dsn_recipient {
 	struct slice address; /* as received */
 	struct slice orcpt;   /* verbatim or empty */
 	enum dsn_action action;
-	char status[12];	/* "5.1.1"; class follows the case (DSN-27) */
+	char status[12];         /* "5.1.1"; class follows the case (DSN-27) */
 	struct slice remote_mta; /* name, or empty: none was contacted */
 	struct slice diagnostic; /* the reply, lines parted by LF, or empty */
 	int64_t last_attempt_ms; /* 0 = none */
-	int64_t retry_until_ms;	 /* delayed only; 0 = none */
+	int64_t retry_until_ms;  /* delayed only; 0 = none */
 };
 
 struct dsn {
-	const char *hostname;	 /* our FQDN: Reporting-MTA, Message-ID */
-	const char *from;	 /* header From: "postmaster@..." */
-	char qid[16];		 /* of the original */
+	const char *hostname; /* our FQDN: Reporting-MTA, Message-ID */
+	const char *from;     /* header From: "postmaster@..." */
+	char qid[16];         /* of the original */
 	int64_t now_ms;
-	uint64_t unique;	 /* for Message-ID and boundary */
+	uint64_t unique; /* for Message-ID and boundary */
 	const struct envelope *original;
 	const struct dsn_recipient *rcpts;
 	size_t n_rcpts;

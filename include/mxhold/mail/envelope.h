@@ -36,7 +36,7 @@ struct recipient {
 	struct slice address; /* as the client wrote it, no brackets */
 	struct slice domain;  /* canonical: its destination */
 	struct slice orcpt;   /* verbatim "type;xtext", empty if absent */
-	uint8_t notify;	      /* enum dsn_notify */
+	uint8_t notify;       /* enum dsn_notify */
 };
 
 struct envelope {
@@ -46,17 +46,17 @@ struct envelope {
 	enum body_type body;
 	bool smtputf8;
 	bool requiretls;
-	bool eight_bit;	    /* content has octets above 127 */
-	bool utf8_header;   /* the header has octets above 127 */
-	bool tls_optional;  /* header TLS-Required: No (RFC 8689 4.1) */
-	bool is_report;	    /* a report of ours */
+	bool eight_bit;    /* content has octets above 127 */
+	bool utf8_header;  /* the header has octets above 127 */
+	bool tls_optional; /* header TLS-Required: No (RFC 8689 4.1) */
+	bool is_report;    /* a report of ours */
 
-	struct endpoint client;	 /* who connected (after PROXY/XCLIENT) */
+	struct endpoint client;   /* who connected (after PROXY/XCLIENT) */
 	struct slice client_name; /* verified reverse name, or empty */
-	struct slice helo;	 /* as given */
-	struct slice protocol;	 /* "ESMTPS" and so on (RFC 3848) */
-	struct slice tls;	 /* "TLSv1.3 TLS_AES_256_GCM_SHA384" or empty */
-	int64_t arrived_at_ms;	 /* wall clock */
+	struct slice helo;        /* as given */
+	struct slice protocol;    /* "ESMTPS" and so on (RFC 3848) */
+	struct slice tls;      /* "TLSv1.3 TLS_AES_256_GCM_SHA384" or empty */
+	int64_t arrived_at_ms; /* wall clock */
 
 	struct recipient *rcpts;
 	size_t n_rcpts;

@@ -14,16 +14,16 @@
 
 struct header_scan {
 	/* results, valid at any time */
-	uint32_t received;	/* Received fields seen */
+	uint32_t received;        /* Received fields seen */
 	uint32_t tls_required_no; /* TLS-Required: No fields */
-	uint32_t tls_required;	/* TLS-Required fields of any value */
+	uint32_t tls_required;    /* of any value: two mean nothing */
 	bool eight_bit_header;
 	bool eight_bit_body;
 	bool has_nul;
-	bool ended;	   /* the empty line, or a line that is no field */
-	bool no_header;	   /* the first line is neither field nor empty */
-	uint64_t header_bytes;
-	char message_id[256]; /* of the Message-ID field, "<...>", or "" */
+	bool ended;            /* the empty line, or a line that is no field */
+	bool no_header;        /* the first line is neither field nor empty */
+	uint64_t header_bytes; /* of the fields, without the empty line */
+	char message_id[256];  /* of the Message-ID field, "<...>", or "" */
 	/* private */
 	uint8_t state;
 	uint8_t field;
@@ -31,7 +31,7 @@ struct header_scan {
 	char name[32];
 	uint16_t value_n;
 	char value[256];
-	bool first_line;
+	uint64_t line_bytes; /* of the line that is being read */
 };
 
 void header_scan_init(struct header_scan *h);
