@@ -28,7 +28,7 @@ struct smtp_send {
 	struct slice sender;
 	const struct recipient *rcpts;
 	size_t n_rcpts;
-	uint64_t size;	/* octets of content */
+	uint64_t size; /* octets of content */
 	struct slice envid;
 	enum dsn_ret ret;
 	enum body_type body;
@@ -43,15 +43,15 @@ enum smtp_says {
 	SMTP_SAYS_GREETING, /* reply: the banner, when it is not 2xx */
 	SMTP_SAYS_READY,    /* EHLO done: smtp_client_ehlo is valid; idle */
 	SMTP_SAYS_REFUSED,  /* EHLO and HELO refused: reply */
-	SMTP_SAYS_TLS,	    /* STARTTLS answered: reply; 220: start TLS now */
+	SMTP_SAYS_TLS,      /* STARTTLS answered: reply; 220: start TLS now */
 	SMTP_SAYS_XCLIENT,  /* XCLIENT or XFORWARD answered: reply */
-	SMTP_SAYS_MAIL,	    /* reply to MAIL */
-	SMTP_SAYS_RCPT,	    /* reply to RCPT number `index` */
-	SMTP_SAYS_BODY,	    /* content please: smtp_client_body / _body_end */
+	SMTP_SAYS_MAIL,     /* reply to MAIL */
+	SMTP_SAYS_RCPT,     /* reply to RCPT number `index` */
+	SMTP_SAYS_BODY,     /* content please: smtp_client_body / _body_end */
 	SMTP_SAYS_RESULT,   /* reply to DATA or to the final dot: for all
 			     * recipients whose RCPT was 2xx */
-	SMTP_SAYS_DONE,	    /* the transaction is over, idle again */
-	SMTP_SAYS_RSET,	    /* reply to RSET between messages */
+	SMTP_SAYS_DONE,     /* the transaction is over, idle again */
+	SMTP_SAYS_RSET,     /* reply to RSET between messages */
 	SMTP_SAYS_CLOSED,   /* QUIT answered, or 421 heard: hang up */
 	SMTP_SAYS_BROKEN,   /* the server broke the protocol: reply.text why */
 };

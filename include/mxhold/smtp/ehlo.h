@@ -25,14 +25,14 @@ enum smtp_ext {
 };
 
 struct smtp_ehlo {
-	uint32_t ext;	      /* enum smtp_ext */
-	bool esmtp;	      /* EHLO was accepted (else HELO) */
-	uint64_t size;	      /* SIZE limit; 0 = none said */
-	uint32_t mail_max;    /* LIMITS MAILMAX; 0 = none (RFC 9422) */
-	uint32_t rcpt_max;    /* LIMITS RCPTMAX */
+	uint32_t ext;      /* enum smtp_ext */
+	bool esmtp;        /* EHLO was accepted (else HELO) */
+	uint64_t size;     /* SIZE limit; 0 = none said */
+	uint32_t mail_max; /* LIMITS MAILMAX; 0 = none (RFC 9422) */
+	uint32_t rcpt_max; /* LIMITS RCPTMAX */
 	uint32_t rcpt_domain_max;
-	uint32_t xclient;     /* attributes of XCLIENT: enum smtp_xattr */
-	uint32_t xforward;    /* attributes of XFORWARD */
+	uint32_t xclient;  /* attributes of XCLIENT: enum smtp_xattr */
+	uint32_t xforward; /* attributes of XFORWARD */
 };
 
 enum smtp_xattr {

@@ -15,7 +15,7 @@ enum {
 };
 
 struct smtp_reply {
-	int code;	   /* 200..599; 0 = none */
+	int code;          /* 200..599; 0 = none */
 	char enhanced[12]; /* "2.1.0", or "" where none belongs (EHLO, 354) */
 	char text[REPLY_TEXT_MAX];
 };
@@ -27,6 +27,9 @@ void smtp_reply_set(struct smtp_reply *r, int code, const char *enhanced,
 int smtp_reply_append(struct buf *out, const struct smtp_reply *r);
 /* "550 5.1.1 no such user" on one line, for logs and records. */
 void smtp_reply_format(const struct smtp_reply *r, char *out, size_t room);
+/* The status for a report: the enhanced code, or "x.0.0" where the server
+ * gave none that fits its code (RFC 3461 6.3 g). */
+void smtp_reply_status(const struct smtp_reply *r, char out[12]);
 
 static inline int smtp_reply_class(const struct smtp_reply *r)
 {

@@ -29,36 +29,36 @@
 #include "mxhold/mail/envelope.h"
 #include "mxhold/smtp/reply.h"
 
-struct smtp_server_config { /* must outlive the machine */
-	const char *hostname;	/* FQDN, A-labels */
-	uint64_t max_size;	/* bytes of content; 0 = no limit */
-	uint32_t max_rcpt;	/* accepted RCPTs a transaction */
-	uint32_t max_errors;	/* 4xx/5xx caused by the client, then 421 */
+struct smtp_server_config {   /* must outlive the machine */
+	const char *hostname; /* FQDN, A-labels */
+	uint64_t max_size;    /* bytes of content; 0 = no limit */
+	uint32_t max_rcpt;    /* accepted RCPTs a transaction */
+	uint32_t max_errors;  /* 4xx/5xx caused by the client, then 421 */
 	bool strict_helo;
 	bool reject_bare_newline; /* else normalised to CRLF */
 	bool offer_tls;
 	bool offer_utf8;
 	bool offer_chunking;
 	bool offer_binarymime;
-	bool offer_requiretls;	/* announced inside TLS only */
-	bool offer_etrn;	/* for this client */
-	bool offer_xclient;	/* for this client */
+	bool offer_requiretls; /* announced inside TLS only */
+	bool offer_etrn;       /* for this client */
+	bool offer_xclient;    /* for this client */
 };
 
 enum smtp_ask {
 	SMTP_ASK_NOTHING, /* feed me, or flush my output */
-	SMTP_ASK_HELO,	  /* EHLO/HELO said    -> answer NULL = fine, or refuse */
-	SMTP_ASK_MAIL,	  /* may this sender?  -> answer (NULL = 250 2.1.0) */
-	SMTP_ASK_RCPT,	  /* is it ours?       -> answer (NULL = 250 2.1.5) */
-	SMTP_ASK_DATA,	  /* content is about to come -> answer (NULL = go on) */
-	SMTP_ASK_BODY,	  /* content octets, unstuffed, newlines as configured
-			   * -> answer NULL when they are taken */
+	SMTP_ASK_HELO, /* EHLO/HELO said    -> answer NULL = fine, or refuse */
+	SMTP_ASK_MAIL, /* may this sender?  -> answer (NULL = 250 2.1.0) */
+	SMTP_ASK_RCPT, /* is it ours?       -> answer (NULL = 250 2.1.5) */
+	SMTP_ASK_DATA, /* content is about to come -> answer (NULL = go on) */
+	SMTP_ASK_BODY, /* content octets, unstuffed, newlines as configured
+			* -> answer NULL when they are taken */
 	SMTP_ASK_COMMIT,  /* the content is whole: keep it -> answer */
-	SMTP_ASK_ABORT,	  /* forget the transaction -> answer NULL */
-	SMTP_ASK_TLS,	  /* flush output, start TLS -> tls_started */
-	SMTP_ASK_ETRN,	  /* -> answer */
+	SMTP_ASK_ABORT,   /* forget the transaction -> answer NULL */
+	SMTP_ASK_TLS,     /* flush output, start TLS -> tls_started */
+	SMTP_ASK_ETRN,    /* -> answer */
 	SMTP_ASK_XCLIENT, /* new client facts -> answer NULL = taken (220) */
-	SMTP_ASK_CLOSE,	  /* flush output, hang up; nothing follows */
+	SMTP_ASK_CLOSE,   /* flush output, hang up; nothing follows */
 };
 
 struct smtp_xclient { /* RFC-less: Postfix XCLIENT; empty slice = not given */
@@ -70,8 +70,8 @@ struct smtp_question {
 	/* HELO, ETRN: the argument. BODY: the octets. */
 	struct slice text;
 	/* MAIL */
-	struct address sender;	/* .text empty: null reverse-path */
-	uint64_t size;		/* SIZE=, 0 if not given */
+	struct address sender; /* .text empty: null reverse-path */
+	uint64_t size;         /* SIZE=, 0 if not given */
 	/* RCPT */
 	struct address rcpt;
 	struct recipient rcpt_params; /* orcpt, notify; address set */
