@@ -12,9 +12,12 @@
 
 struct outbound;
 
-/* Holds a reference to the configuration. */
+/* Holds a reference to the configuration. The resolver belongs to the same
+ * loop; without one (NULL) every look-up of a name fails, addresses work. */
 struct outbound *outbound_new(struct loop *loop, struct resolver *resolver,
 			      const struct config *config);
+/* Open sessions go on as they began; certificates and CA files are read
+ * again for new ones. */
 void outbound_reload(struct outbound *o, const struct config *config);
 void outbound_free(struct outbound *o); /* after all its sessions */
 

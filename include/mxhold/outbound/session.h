@@ -38,16 +38,16 @@ enum session_fault {
 	FAULT_NONE,
 	FAULT_TEMPORARY, /* no connection, 4xx, time-out, DNS trouble */
 	FAULT_PERMANENT, /* 5xx at banner, EHLO: about the host, no message */
-	FAULT_NO_ROUTE,	 /* DNS is definite: NXDOMAIN, null MX, no host */
-	FAULT_LOOP	 /* the route leads to ourselves */
+	FAULT_NO_ROUTE,  /* DNS is definite: NXDOMAIN, null MX, no host */
+	FAULT_LOOP       /* the route leads to ourselves */
 };
 
 struct session_failure {
 	enum session_stage stage;
 	enum session_fault fault;
 	struct smtp_reply reply; /* code 0 when nobody replied */
-	char host[256];		 /* who, "mx1.example.com[192.0.2.1]:25" */
-	char text[512];		 /* one sentence, safe to log */
+	char host[256];          /* who, "mx1.example.com[192.0.2.1]:25" */
+	char text[512];          /* one sentence, safe to log */
 };
 
 struct session_target {
@@ -64,10 +64,10 @@ struct session_target {
 };
 
 struct session_result { /* of one message */
-	bool sent_dot;	 /* the final dot has (perhaps) gone out */
-	bool broken;	 /* the session is over */
+	bool sent_dot;  /* the final dot has (perhaps) gone out */
+	bool broken;    /* the session is over */
 	struct session_failure failure; /* when broken */
-	struct smtp_reply mail;	 /* code 0 = none */
+	struct smtp_reply mail;         /* code 0 = none */
 	struct smtp_reply final; /* to DATA or to the dot; code 0 = none */
 	const struct smtp_reply *rcpts; /* one a recipient; code 0 = none */
 	size_t n_rcpts;

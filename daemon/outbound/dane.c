@@ -1,0 +1,168 @@
+#include "mxhold/outbound/dane.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "mxhold/base/mem.h"
+#include "mxhold/net/timer.h"
+#include "outbound_internal.h"
+
+struct dane {
+	struct outbound *o;
+	void (*on_done)(void *data, const struct dane_result *);
+	void *data;
+	struct timer *later; /* answers that need no DNS */
+	struct resolver_query *query;
+	char names[2][256]; /* base domains to try, in order */
+	size_t n_names, at;
+	uint16_t port;
+	struct dane_result result;
+};
+
+bool dane_is_usable(const struct tlsa *t)
+{
+	if (t->usage != 2 && t->usage != 3)
+		return false;
+	if (t->selector > 1 || t->n == 0)
+		return false;
+	switch (t->matching) {
+	case 0:
+		return true;
+	case 1:
+		return t->n == 32;
+	case 2:
+		return t->n == 64;
+	default:
+		return false;
+	}
+}
+
+static void free_dane(struct dane *d)
+{
+	timer_free(d->later);
+	mem_free(d);
+}
+
+void dane_cancel(struct dane *d)
+{
+	if (!d)
+		return;
+	if (d->query)
+		resolver_cancel(d->query);
+	free_dane(d);
+}
+
+static void finish(void *data)
+{
+	struct dane *d = data;
+
+	d->on_done(d->data, &d->result);
+	free_dane(d);
+}
+
+static void MX_PRINTF(2, 3) refuse(struct dane *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	d->result.usable = false;
+	va_start(ap, fmt);
+	vsnprintf(d->result.text, sizeof(d->result.text), fmt, ap);
+	va_end(ap);
+}
+
+static void take_records(struct dane *d, const struct dns_answer *answer)
+{
+	struct dane_result *r = &d->result;
+
+	for (size_t i = 0; i < answer->n && r->n < DANE_RECORDS_MAX; i++) {
+		const struct tlsa *t = &answer->records[i].tlsa;
+
+		if (dane_is_usable(t))
+			r->records[r->n++] = *t;
+	}
+	snprintf(r->base, sizeof(r->base), "%s", d->names[d->at]);
+	r->usable = r->n > 0;
+	if (!r->usable)
+		refuse(d, "DANE: no TLSA record of %s is usable",
+		       d->names[d->at]);
+}
+
+static void ask(struct dane *d);
+
+static void on_tlsa(void *data, const struct dns_answer *answer)
+{
+	struct dane *d = data;
+
+	d->query = NULL;
+	switch (answer->status) {
+	case DNS_OK:
+		if (answer->secure) {
+			take_records(d, answer);
+			break;
+		}
+		/* fall through: what is not signed is not there */
+	case DNS_NODATA:
+	case DNS_NXDOMAIN:
+		if (++d->at < d->n_names) {
+			ask(d);
+			return;
+		}
+		refuse(d, "DANE: %s has no signed TLSA record", d->names[0]);
+		break;
+	case DNS_FAIL:
+	case DNS_BOGUS: /* RFC 7672 2.1.2: the host is unreachable */
+		refuse(d, "DANE: the TLSA look-up for %s failed",
+		       d->names[d->at]);
+		break;
+	}
+	finish(d);
+}
+
+static void ask(struct dane *d)
+{
+	char name[300];
+
+	snprintf(name, sizeof(name), "_%u._tcp.%s", (unsigned)d->port,
+		 d->names[d->at]);
+	d->query = resolver_ask(d->o->resolver, name, DNS_TLSA, on_tlsa, d);
+}
+
+static void add_name(struct dane *d, const char *name)
+{
+	if (d->n_names == 1 && strcmp(d->names[0], name) == 0)
+		return;
+	snprintf(d->names[d->n_names++], sizeof(d->names[0]), "%s", name);
+}
+
+struct dane *dane_start(struct outbound *o, const struct lookup_host *host,
+			void (*on_done)(void *data, const struct dane_result *),
+			void *data)
+{
+	struct dane *d = mem_alloc(sizeof(*d));
+
+	d->o = o;
+	d->on_done = on_done;
+	d->data = data;
+	d->port = host->at[0].port;
+	d->later = timer_new(o->loop, finish, d);
+	if (host->is_address)
+		refuse(d, "DANE: %s is an address, not a host name",
+		       host->name);
+	else if (!o->resolver || !resolver_validates(o->resolver))
+		refuse(d,
+		       "DANE: the resolver does not validate, %s stays "
+		       "unproved (dns.trust_anchor)",
+		       host->name);
+	else if (!host->secure)
+		refuse(d, "DANE: the addresses of %s are not signed",
+		       host->name);
+	else {
+		/* RFC 7672 2.2.3: the expanded name first. */
+		add_name(d, host->canonical);
+		add_name(d, host->name);
+		ask(d);
+		return d;
+	}
+	timer_start(d->later, 0);
+	return d;
+}
