@@ -1,0 +1,172 @@
+#include "mxhold/relay/breaker.h"
+
+#include "mxhold/base/attr.h"
+
+enum {
+	SENDERS_MIN = 2 /* that must have failed */
+};
+
+const char *breaker_cause_name(enum breaker_cause c)
+{
+	switch (c) {
+	case BREAKER_BY_HOST:
+		return "5xx at banner or EHLO";
+	case BREAKER_BY_MAIL:
+		return "5xx at MAIL";
+	case BREAKER_BY_SHARE:
+		return "too many 5xx for known recipients";
+	case BREAKER_BY_OPERATOR:
+		return "opened by an operator";
+	}
+	return "unknown";
+}
+
+void breaker_init(struct breaker *b)
+{
+	*b = (struct breaker){.state = BREAKER_CLOSED};
+}
+
+bool breaker_is_open(const struct breaker *b)
+{
+	return b->state != BREAKER_CLOSED;
+}
+
+bool breaker_may_send(struct breaker *b, int64_t mono_ms)
+{
+	if (b->state == BREAKER_OPEN && mono_ms >= b->retry_at_ms)
+		b->state = BREAKER_TRYING;
+	return b->state != BREAKER_OPEN;
+}
+
+/* Opening again after a failed try is no news. */
+static bool open_it(struct breaker *b, enum breaker_cause cause,
+		    const struct config_breaker *c, int64_t mono_ms)
+{
+	bool news = b->state == BREAKER_CLOSED;
+
+	if (b->state == BREAKER_OPEN)
+		return false;
+	b->state = BREAKER_OPEN;
+	b->cause = cause;
+	b->retry_at_ms = mono_ms + c->retry;
+	b->n = b->at = 0;
+	return news;
+}
+
+bool breaker_host_refused(struct breaker *b, const struct config_breaker *c,
+			  int64_t mono_ms)
+{
+	if (!c->any_before_rcpt)
+		return false;
+	return open_it(b, BREAKER_BY_HOST, c, mono_ms);
+}
+
+static bool is_excused(const struct breaker *b, uint64_t sender)
+{
+	for (uint32_t i = 0; i < b->n_excused; i++) {
+		if (b->excused[i] == sender)
+			return true;
+	}
+	return false;
+}
+
+static void excuse(struct breaker *b, uint64_t sender)
+{
+	if (is_excused(b, sender))
+		return;
+	b->excused[b->excused_at] = sender;
+	b->excused_at = (b->excused_at + 1) % BREAKER_EXCUSED_MAX;
+	b->n_excused = MX_MIN(b->n_excused + 1, BREAKER_EXCUSED_MAX);
+}
+
+bool breaker_mail_refused(struct breaker *b, const struct config_breaker *c,
+			  uint64_t sender, int64_t mono_ms)
+{
+	if (!c->any_before_rcpt || is_excused(b, sender))
+		return false;
+	b->blamed = sender;
+	return open_it(b, BREAKER_BY_MAIL, c, mono_ms);
+}
+
+static void note(struct breaker *b, uint32_t window,
+		 struct breaker_sample sample)
+{
+	if (b->n > window || b->at >= window) /* the window became smaller */
+		b->n = b->at = 0;
+	b->samples[b->at] = sample;
+	b->at = (b->at + 1) % window;
+	b->n = MX_MIN(b->n + 1, window);
+}
+
+static bool failed_before(const struct breaker *b, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++) {
+		if (b->samples[k].bad &&
+		    b->samples[k].sender == b->samples[i].sender)
+			return true;
+	}
+	return false;
+}
+
+static bool is_too_much(const struct breaker *b, uint32_t window,
+			uint32_t max_percent)
+{
+	uint32_t good = 0, senders = 0;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		if (!b->samples[i].bad)
+			good++;
+		else if (!failed_before(b, i))
+			senders++;
+	}
+	if (!good && b->n == window)
+		return max_percent < 100;
+	return senders >= SENDERS_MIN &&
+	       senders * 100 > max_percent * (senders + good);
+}
+
+bool breaker_result(struct breaker *b, const struct config_breaker *c,
+		    struct breaker_sample sample, int64_t mono_ms)
+{
+	uint32_t window = MX_MIN(MX_MAX(c->window, 1), BREAKER_WINDOW_MAX);
+
+	if (b->state == BREAKER_TRYING && sample.bad)
+		return open_it(b, b->cause, c, mono_ms);
+	if (b->state != BREAKER_CLOSED)
+		return false;
+	note(b, window, sample);
+	if (!sample.bad || !is_too_much(b, window, c->max_5xx))
+		return false;
+	return open_it(b, BREAKER_BY_SHARE, c, mono_ms);
+}
+
+bool breaker_delivered(struct breaker *b, uint64_t sender)
+{
+	if (b->state != BREAKER_TRYING)
+		return false;
+	if (b->cause == BREAKER_BY_MAIL && b->blamed != sender)
+		excuse(b, b->blamed);
+	b->state = BREAKER_CLOSED;
+	b->n = b->at = 0;
+	return true;
+}
+
+void breaker_host_is_back(struct breaker *b)
+{
+	if (b->state == BREAKER_OPEN && b->cause == BREAKER_BY_HOST)
+		b->state = BREAKER_TRYING;
+}
+
+void breaker_try_now(struct breaker *b)
+{
+	if (b->state == BREAKER_OPEN)
+		b->state = BREAKER_TRYING;
+}
+
+void breaker_force(struct breaker *b, bool open)
+{
+	b->n = b->at = 0;
+	b->state = open ? BREAKER_OPEN : BREAKER_CLOSED;
+	b->cause = BREAKER_BY_OPERATOR;
+	b->retry_at_ms = INT64_MAX;
+}

@@ -1,0 +1,84 @@
+/*
+ * Keeps a primary that came back broken from bouncing the queue. Pure.
+ *
+ *	closed --too many 5xx, or one before RCPT--> open
+ *	open   --breaker.retry is over, or the host came back--> trying
+ *	trying --a good delivery--> closed	trying --5xx--> open
+ *
+ * What counts are 5xx for recipients known to be good (listed or learned):
+ * more than breaker.max_5xx percent over the last breaker.window results.
+ * All failures of one sender weigh as one against the good results, so that
+ * a spammer's mail, refused one by one, opens nothing; at least two senders
+ * must have failed. A full window without anything good opens it whoever
+ * sent. With any_before_rcpt a 5xx at banner, EHLO or MAIL opens at once.
+ */
+#ifndef MXHOLD_RELAY_BREAKER_H
+#define MXHOLD_RELAY_BREAKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mxhold/config/config.h"
+
+enum {
+	BREAKER_WINDOW_MAX = 256, /* a longer breaker.window is cut to it */
+	BREAKER_EXCUSED_MAX = 32
+};
+
+enum breaker_state {
+	BREAKER_CLOSED,
+	BREAKER_OPEN,
+	BREAKER_TRYING
+};
+
+enum breaker_cause {
+	BREAKER_BY_HOST, /* 5xx at banner or EHLO */
+	BREAKER_BY_MAIL,
+	BREAKER_BY_SHARE,
+	BREAKER_BY_OPERATOR
+};
+
+struct breaker_sample {
+	uint64_t sender; /* hash */
+	bool bad;
+};
+
+struct breaker {
+	enum breaker_state state;
+	enum breaker_cause cause;
+	int64_t retry_at_ms; /* mono; when open; INT64_MAX = never */
+	struct breaker_sample samples[BREAKER_WINDOW_MAX];
+	uint32_t n, at;
+	/* Senders whose mail was refused at MAIL while others' went well. */
+	uint64_t excused[BREAKER_EXCUSED_MAX];
+	uint32_t n_excused, excused_at;
+	uint64_t blamed; /* whose MAIL opened it last; 0 = none */
+};
+
+const char *breaker_cause_name(enum breaker_cause c);
+void breaker_init(struct breaker *b);
+/* Open or trying: shown as open; 5xx are not believed. */
+bool breaker_is_open(const struct breaker *b);
+/* May mail go? Moves from open to trying when it is time. In the state
+ * trying one message at a time. */
+bool breaker_may_send(struct breaker *b, int64_t mono_ms);
+
+/* Each returns true when the breaker has just been opened. */
+bool breaker_host_refused(struct breaker *b, const struct config_breaker *c,
+			  int64_t mono_ms);
+bool breaker_mail_refused(struct breaker *b, const struct config_breaker *c,
+			  uint64_t sender, int64_t mono_ms);
+/* A final reply for a recipient known to be good. */
+bool breaker_result(struct breaker *b, const struct config_breaker *c,
+		    struct breaker_sample sample, int64_t mono_ms);
+
+/* A message was delivered. True when that has closed the breaker. */
+bool breaker_delivered(struct breaker *b, uint64_t sender);
+/* Probes say that banner and EHLO are fine again: what was opened by them
+ * is tried at once. */
+void breaker_host_is_back(struct breaker *b);
+/* An operator's word: try now, open (until further notice), close. */
+void breaker_try_now(struct breaker *b);
+void breaker_force(struct breaker *b, bool open);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * When a message that was put off is tried again, and when waiting has lasted
+ * long enough. Pure: every time is an argument.
+ */
+#ifndef MXHOLD_RELAY_RETRY_H
+#define MXHOLD_RELAY_RETRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mxhold/config/config.h"
+
+/*
+ * Milliseconds until the next attempt after `attempts` of them (1 = the first
+ * has just been made): drain.retry_message, whose last entry repeats. No
+ * jitter: mail of one outage was spread by its own arrival.
+ */
+int64_t retry_wait_ms(const struct config_drain *drain, uint32_t attempts);
+
+/*
+ * The waits that `attempts` attempts have behind them, in all. Each of them
+ * met a primary that answered, so that this is the part of a message's life
+ * which is known to lie in its primary's up-time and which survives a
+ * restart of ours.
+ */
+int64_t retry_waited_ms(const struct config_drain *drain, uint32_t attempts);
+
+struct retry_age {
+	int64_t now_ms, arrived_ms; /* wall */
+	/* Wall time since when the primary has been up without a break, 0 =
+	 * it is not up, or unknown. */
+	int64_t up_since_ms;
+	uint32_t attempts;
+};
+
+/*
+ * How long a message has waited by the clock of queue.clock: on the wall, or
+ * only while its primary was reachable. The latter is never more than what
+ * is certain: the longer of the unbroken stretch until now and the waits
+ * behind it.
+ */
+int64_t retry_age_ms(const struct config_queue *queue,
+		     const struct config_drain *drain,
+		     const struct retry_age *age);
+
+/* True: queue.retention or queue.hard_limit is over; it may be given up. */
+bool retry_is_over(const struct config_queue *queue,
+		   const struct config_drain *drain,
+		   const struct retry_age *age);
+
+/* The same for a report of ours: two days on the wall. */
+bool retry_report_is_over(const struct retry_age *age);
+
+#endif

@@ -1,0 +1,126 @@
+#include "mxhold/relay/retry.h"
+
+#include "unit/base/suite.h"
+
+#define MINUTE INT64_C(60000)
+#define DAY    INT64_C(86400000)
+
+static int64_t schedule[] = {1 * MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE,
+			     60 * MINUTE};
+static const struct config_drain drain = {.retry_message = schedule,
+					  .n_retry_message = 5};
+
+static const struct wait_row {
+	uint32_t attempts;
+	int64_t minutes;
+} waits[] = {
+	{0, 1},  {1, 1},  {2, 5},  {3, 15},
+	{4, 30}, {5, 60}, {6, 60}, {4000000000u, 60},
+};
+
+START_TEST(retry__follows_the_schedule_and_repeats_its_last_entry)
+{
+	const struct wait_row *row = &waits[_i];
+
+	ck_assert_int_eq(retry_wait_ms(&drain, row->attempts),
+			 row->minutes * MINUTE);
+}
+END_TEST
+
+static const struct wait_row sums[] = {
+	{0, 0}, {1, 1}, {2, 6}, {3, 21}, {4, 51}, {5, 111}, {6, 171}, {8, 291},
+};
+
+START_TEST(retry__adds_up_the_waits_behind_a_message)
+{
+	const struct wait_row *row = &sums[_i];
+
+	ck_assert_int_eq(retry_waited_ms(&drain, row->attempts),
+			 row->minutes * MINUTE);
+}
+END_TEST
+
+static const int64_t NOW = 1000 * DAY;
+
+/* Ages in days; up = days the primary has been up, 0 = it is not. */
+static const struct age_row {
+	bool clock_wall;
+	int64_t age, up;
+	uint32_t attempts;
+	int64_t counted;
+} ages[] = {
+	{true, 40, 0, 0, 40},    {true, 40, 3, 0, 40},
+	{false, 40, 0, 0, 0},    /* down all the time: does not age */
+	{false, 40, 3, 0, 3},    /* up since three days */
+	{false, 2, 300, 0, 2},   /* up longer than it waits */
+	{false, 40, 0, 244, 10}, /* waits of ten days behind it */
+	{false, 1, 0, 10000, 1}, /* never more than on the wall */
+	{false, -5, 10, 3, 0},   /* the clock was set back */
+	{true, -5, 10, 3, 0},
+};
+
+START_TEST(retry__counts_only_time_in_which_the_primary_was_up)
+{
+	const struct age_row *row = &ages[_i];
+	const struct config_queue queue = {.clock_wall = row->clock_wall};
+	const struct retry_age age = {
+		.now_ms = NOW,
+		.arrived_ms = NOW - row->age * DAY,
+		.up_since_ms = row->up ? NOW - row->up * DAY : 0,
+		.attempts = row->attempts,
+	};
+	int64_t got = retry_age_ms(&queue, &drain, &age);
+
+	ck_assert_int_eq((got + DAY / 2) / DAY, row->counted);
+}
+END_TEST
+
+static const struct over_row {
+	bool clock_wall;
+	int64_t age, up;
+	bool over;
+} overs[] = {
+	{true, 29, 0, false},  {true, 30, 0, true},  {false, 30, 0, false},
+	{false, 89, 0, false}, {false, 90, 0, true}, {false, 89, 29, false},
+	{false, 89, 30, true}, {true, 91, 0, true},  {false, 0, 0, false},
+};
+
+START_TEST(retry__ends_with_retention_or_the_hard_limit)
+{
+	const struct over_row *row = &overs[_i];
+	const struct config_queue queue = {
+		.clock_wall = row->clock_wall,
+		.retention = 30 * DAY,
+		.hard_limit = 90 * DAY,
+	};
+	const struct retry_age age = {
+		.now_ms = NOW,
+		.arrived_ms = NOW - row->age * DAY,
+		.up_since_ms = row->up ? NOW - row->up * DAY : 0,
+	};
+
+	ck_assert_int_eq(retry_is_over(&queue, &drain, &age), row->over);
+}
+END_TEST
+
+START_TEST(retry__gives_reports_two_days)
+{
+	struct retry_age age = {.now_ms = NOW, .arrived_ms = NOW - 2 * DAY};
+
+	ck_assert(retry_report_is_over(&age));
+	age.arrived_ms++;
+	ck_assert(!retry_report_is_over(&age));
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS(
+		"retry",
+		LOOP(retry__follows_the_schedule_and_repeats_its_last_entry,
+		     waits),
+		LOOP(retry__adds_up_the_waits_behind_a_message, sums),
+		LOOP(retry__counts_only_time_in_which_the_primary_was_up, ages),
+		LOOP(retry__ends_with_retention_or_the_hard_limit, overs),
+		TEST(retry__gives_reports_two_days));
+}
