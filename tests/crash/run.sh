@@ -58,8 +58,8 @@ else
 		try 0 "power cut, shutdown, $fs, primary takes mail" \
 			--cut shutdown --fs $fs --cycles "$cuts"
 	done
-	if [[ -e /dev/fuse ]] && cc -O2 -o "$work/vdisk" vdisk.c \
-		$(pkg-config --cflags --libs fuse3); then
+	read -ra fuse < <(pkg-config --cflags --libs fuse3)
+	if [[ -e /dev/fuse ]] && cc -O2 -o "$work/vdisk" vdisk.c "${fuse[@]}"; then
 		for cut in drop prefix subset; do
 			try 0 "power cut, disk cache: $cut" --vdisk "$work/vdisk" \
 				--cut $cut --cycles "$cuts"
