@@ -45,7 +45,7 @@ enum listed {
 	LISTED_NO_LIST = 0, /* no list was ever loaded for the domain */
 	LISTED_NO,
 	LISTED_YES,
-	LISTED_NEVER,	/* !addr */
+	LISTED_NEVER,   /* !addr */
 	LISTED_CATCHALL /* by "@" */
 };
 
@@ -66,17 +66,20 @@ enum listed directory_lookup(struct directory_reader *r, const char *domain,
 			     const char *canonical, const char *base);
 
 /* What is known of a primary; a small record by its name. */
-enum { PEER_NAME_MAX = 128, PEER_HOSTS_MAX = 8 };
+enum {
+	PEER_NAME_MAX = 128,
+	PEER_HOSTS_MAX = 8
+};
 struct peer_record {
-	uint8_t state;		 /* the probe layer's enum */
-	int64_t since_ms;	 /* wall */
-	int64_t last_probe_ms;	 /* wall */
+	uint8_t state;         /* the probe layer's enum */
+	int64_t since_ms;      /* wall */
+	int64_t last_probe_ms; /* wall */
 	uint32_t last_probe_took_ms;
 	char last_result[256];
-	uint32_t ehlo_ext;	 /* enum smtp_ext */
+	uint32_t ehlo_ext; /* enum smtp_ext */
 	uint64_t ehlo_size;
-	int64_t up_ms;		 /* its up-time clock, in all */
-	int64_t last_up_ms;	 /* wall: when a probe was last good */
+	int64_t up_ms;      /* its up-time clock, in all */
+	int64_t last_up_ms; /* wall: when a probe was last good */
 	struct endpoint_record {
 		uint8_t family;
 		uint8_t bytes[16];

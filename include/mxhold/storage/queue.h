@@ -12,8 +12,9 @@
 #include "mxhold/mail/envelope.h"
 
 enum {
-	CHUNK_SIZE = 4080,   /* one LMDB page with its header */
+	CHUNK_SIZE = 4080,           /* one LMDB page with its header */
 	PART_SIZE = 64 * CHUNK_SIZE, /* of a streamed message */
+	QUEUE_RCPT_MAX = 10000,      /* recipients of one message */
 };
 
 /* A destination: a small number for a recipient domain, or for the sender
@@ -23,10 +24,10 @@ enum dest_kind {
 	DEST_REPORT
 };
 
-enum queue_state { /* of a message, as the CLI shows it */
-	QUEUE_READY,	/* waits only for its primary */
-	QUEUE_RETRY,	/* waits for its own timer */
-	QUEUE_HELD,	/* by an operator */
+enum queue_state {   /* of a message, as the CLI shows it */
+	QUEUE_READY, /* waits only for its primary */
+	QUEUE_RETRY, /* waits for its own timer */
+	QUEUE_HELD,  /* by an operator */
 	QUEUE_QUARANTINE
 };
 
@@ -37,30 +38,30 @@ enum rcpt_state {
 };
 
 struct queue_rcpt {
-	uint16_t n;	/* number within the message */
+	uint16_t n; /* number within the message */
 	uint32_t dest;
 	enum rcpt_state state;
 	struct recipient rcpt;
 	uint32_t attempts;
 	int64_t last_attempt_ms; /* wall; 0 = none yet */
-	int64_t first_5xx_ms;	 /* wall; 0 = none yet */
-	struct slice reply;	 /* last reply "450 4.2.0 text", or why */
-	struct slice remote;	 /* who said it, or empty */
+	int64_t first_5xx_ms;    /* wall; 0 = none yet */
+	struct slice reply;      /* last reply "450 4.2.0 text", or why */
+	struct slice remote;     /* who said it, or empty */
 };
 
 struct queue_message {
 	uint64_t id;
 	enum queue_state state;
 	struct envelope env; /* rcpts NULL: see rcpts below */
-	uint64_t size;	     /* octets of content, our Received included */
+	uint64_t size;       /* octets of content, our Received included */
 	uint32_t chunks;
-	uint32_t crc;	     /* CRC32C of the content */
-	uint32_t attempts;   /* transactions tried */
+	uint32_t crc;            /* CRC32C of the content */
+	uint32_t attempts;       /* transactions tried */
 	int64_t next_attempt_ms; /* wall; 0 when held */
-	bool maybe_duplicate;	 /* a reply after the final dot was lost */
+	bool maybe_duplicate;    /* a reply after the final dot was lost */
 	bool quarantined;
 	struct slice message_id; /* "<...>" or empty */
-	struct slice reason;	 /* last failure or why it is held */
+	struct slice reason;     /* last failure or why it is held */
 	struct queue_rcpt *rcpts;
 	size_t n_rcpts;
 };

@@ -25,9 +25,9 @@
 
 enum store_result {
 	STORE_OK,
-	STORE_FULL,	/* no room: 452 4.3.1 */
-	STORE_FAILED,	/* an I/O error: 451 4.3.0 */
-	STORE_ABSENT,	/* no such message */
+	STORE_FULL,   /* no room: 452 4.3.1 */
+	STORE_FAILED, /* an I/O error: 451 4.3.0 */
+	STORE_ABSENT, /* no such message */
 };
 
 enum job_kind {
@@ -46,7 +46,7 @@ struct job {
 	void (*report)(struct job *job);
 	enum store_result result;
 	void *data;    /* the submitter's */
-	size_t weight; /* octets it carries, for the batch limit */
+	size_t weight; /* octets it carries; writer_submit sets it */
 };
 
 /* State of a message that comes in parts; zeroed at first, carried by the
@@ -63,6 +63,7 @@ struct upload {
 struct job_part {
 	struct job job;
 	struct upload up;
+	struct upload was; /* the writer's: up before this job */
 	struct buf body;
 	size_t id_at; /* where the id goes in this body, or SIZE_MAX */
 };
@@ -71,11 +72,12 @@ struct job_part {
 struct job_add {
 	struct job job;
 	struct upload up;
+	struct upload was; /* the writer's: up before this job */
 	struct buf body;
 	size_t id_at;
 	const struct envelope *env; /* alive until report; rcpts[].domain set */
 	struct slice message_id;
-	bool report_dest;  /* a report: destination is its sender domain kind */
+	bool report_dest; /* a report: destination is its sender domain kind */
 	bool hold, quarantine; /* to Q3 at once */
 	const char *reason;    /* of hold or quarantine, or NULL */
 	int64_t expire_ms;     /* wall: hard limit; 0 = none */
@@ -104,7 +106,13 @@ struct settle_rcpt {
  * What became of one attempt at one destination of a message: recipients
  * settled, the `due` row moved or removed, counters and history changed, a
  * report added, and with the last recipient the message removed, all in one
- * transaction. A message deleted meanwhile gives STORE_ABSENT.
+ * transaction. A message deleted meanwhile gives STORE_ABSENT (gone is set,
+ * the report is not added). Recipients settled before are left alone.
+ *
+ * With next_attempt_ms = 0 a due row stays where it is. A message held or
+ * quarantined meanwhile keeps that state and gets no due row. With
+ * `quarantine`, failed recipients are marked so but stay open: the message
+ * goes to quarantine as a whole, and a release makes them pending again.
  */
 struct job_settle {
 	struct job job;
@@ -112,37 +120,41 @@ struct job_settle {
 	uint32_t dest;
 	struct settle_rcpt *rcpts; /* the submitter's, alive until report */
 	size_t n_rcpts;
-	int64_t now_ms;		 /* wall */
+	int64_t now_ms;          /* wall */
 	int64_t next_attempt_ms; /* wall: when any recipient is deferred */
-	bool count_attempt;	 /* false: the connection failed, no mark */
+	bool count_attempt;      /* false: the connection failed, no mark */
 	bool maybe_duplicate;
-	bool expired;		 /* for history: given up by time */
-	char primary[128];	 /* who was asked */
-	struct job_add *report;	 /* a DSN to put in the same transaction */
-	bool quarantine;	 /* failed: keep the whole in quarantine */
-	char reason[256];	 /* for quarantine/held/retry */
+	bool expired;           /* for history: given up by time */
+	char primary[128];      /* who was asked */
+	struct job_add *report; /* a DSN to put in the same transaction */
+	bool quarantine;        /* failed: keep the whole in quarantine */
+	char reason[256];       /* for quarantine/held/retry */
+	int64_t expire_ms;      /* new row in `expire`; 0 = as it is */
 	/* out */
 	bool gone; /* the message left the queue */
 };
 
 enum change {
 	CHANGE_HOLD,
-	CHANGE_RELEASE,	 /* held or quarantined -> due now */
-	CHANGE_RETRY,	 /* due now */
+	CHANGE_RELEASE, /* held or quarantined -> due now */
+	CHANGE_RETRY,   /* due now; not what is held or in quarantine */
 	CHANGE_DELETE,
 	CHANGE_QUARANTINE
 };
 
 /* An operator's word on up to CHANGE_MAX messages at once. */
-enum { CHANGE_MAX = 200 };
+enum {
+	CHANGE_MAX = 200
+};
 struct job_change {
 	struct job job;
 	enum change change;
 	uint64_t ids[CHANGE_MAX];
-	bool done[CHANGE_MAX]; /* out: it was there and is changed */
+	bool done[CHANGE_MAX]; /* out: it was there, not so yet, and is now */
 	size_t n;
 	int64_t now_ms;
 	char reason[256];
+	int64_t expire_ms; /* new row in `expire`; 0 = as it is */
 	/* out */
 	uint64_t changed, bytes;
 };
@@ -165,7 +177,8 @@ int writer_start(struct writer *w, struct error *err); /* the thread */
 void writer_submit(struct writer *w, struct job *job);
 /* Octets that wait: reception stops reading above 16 MiB. Any thread. */
 uint64_t writer_waiting(const struct writer *w);
-/* Takes what waits now, one batch; returns the number of jobs reported. */
+/* Takes what waits now, one batch; returns the number of jobs reported. When
+ * nothing waits, one slice of removed bodies is swept (and 0 returned). */
 size_t writer_run_batch(struct writer *w);
 /* Finishes what was submitted, ends the thread, frees. */
 void writer_stop(struct writer *w);

@@ -1,0 +1,111 @@
+#include "mxhold/storage/tables.h"
+
+#include <string.h>
+
+#include "mxhold/storage/codec.h"
+#include "mxhold/storage/record.h"
+
+static const char *const names[TABLE_COUNT] = {
+	[TABLE_META] = "meta",         [TABLE_DEST] = "dest",
+	[TABLE_INCOMING] = "incoming", [TABLE_SWEEP] = "sweep",
+	[TABLE_MESSAGE] = "message",   [TABLE_RECIPIENT] = "recipient",
+	[TABLE_BODY] = "body",         [TABLE_DUE] = "due",
+	[TABLE_AGE] = "age",           [TABLE_EXPIRE] = "expire",
+	[TABLE_HISTORY] = "history",
+};
+
+const char *table_name(enum table t)
+{
+	return names[t];
+}
+
+int tables_open(struct store *s, MDB_txn *txn)
+{
+	unsigned flags = s->read_only ? 0 : MDB_CREATE;
+	int rc = 0;
+
+	for (int t = 0; t < TABLE_COUNT && !rc; t++)
+		rc = mdb_dbi_open(txn, names[t], flags, &s->dbi[t]);
+	return rc;
+}
+
+uint64_t tables_used(struct store *s, MDB_txn *txn)
+{
+	uint64_t pages = 0;
+	MDB_stat st;
+
+	for (int t = 0; t < TABLE_COUNT; t++) {
+		if (mdb_stat(txn, s->dbi[t], &st) == 0)
+			pages += st.ms_branch_pages + st.ms_leaf_pages +
+				 st.ms_overflow_pages;
+	}
+	return pages * ENV_PAGE;
+}
+
+size_t key_dest_name(uint8_t k[KEY_DEST_MAX], int kind, struct slice domain)
+{
+	k[0] = 'n';
+	k[1] = (uint8_t)kind;
+	domain = slice_head(domain, 255);
+	if (domain.n)
+		memcpy(k + 2, domain.p, domain.n);
+	return 2 + domain.n;
+}
+
+size_t key_dest_number(uint8_t k[KEY_DEST_MAX], uint32_t dest)
+{
+	k[0] = 'd';
+	be32_put(k + 1, dest);
+	return 5;
+}
+
+size_t key_meta(uint8_t k[16])
+{
+	memcpy(k, "state", 5);
+	return 5;
+}
+
+/* Steps from one format to the next stand here, one function each, all run
+ * in the opening transaction. Version 1 is the first. */
+static int upgrade(struct store *s, MDB_txn *txn, uint32_t from,
+		   struct error *err)
+{
+	(void)s;
+	(void)txn;
+	return error_set(err, "the queue has format %u, which never was", from);
+}
+
+static int read_format(struct store *s, MDB_txn *txn, uint32_t version,
+		       struct error *err)
+{
+	if (version == FORMAT_VERSION)
+		return 0;
+	if (version > FORMAT_VERSION)
+		return error_set(err,
+				 "the queue was written by a newer version of "
+				 "this program (format %u, this one knows %d)",
+				 version, FORMAT_VERSION);
+	return upgrade(s, txn, version, err);
+}
+
+int tables_check_format(struct store *s, MDB_txn *txn, struct error *err)
+{
+	MDB_val k = env_val("format", 6), v;
+	uint8_t record[RECORD_SMALL_MAX];
+	uint32_t version;
+	int rc = mdb_get(txn, s->dbi[TABLE_META], &k, &v);
+
+	if (rc == 0) {
+		if (record_decode_chunks(env_slice(&v), &version))
+			return error_set(err, "the format record is damaged");
+		return read_format(s, txn, version, err);
+	}
+	if (rc != MDB_NOTFOUND)
+		return env_error(err, rc, "the format record");
+	if (s->read_only)
+		return error_set(err, "the queue has no format record");
+	v = env_val(record, record_encode_chunks(record, sizeof(record),
+						 FORMAT_VERSION));
+	rc = mdb_put(txn, s->dbi[TABLE_META], &k, &v, 0);
+	return rc ? env_error(err, rc, "the format record") : 0;
+}
