@@ -14,14 +14,16 @@
 
 struct connector;
 
-enum { CONNECT_ADDRESSES_MAX = 16 };
+enum {
+	CONNECT_ADDRESSES_MAX = 16
+};
 
 struct connect_options {
 	const struct endpoint *to; /* copied; at most CONNECT_ADDRESSES_MAX */
 	size_t n;
 	const struct inet_addr *source; /* local address, or NULL */
-	int64_t timeout_ms;		/* for each address */
-	int64_t stagger_ms;		/* 0 = strictly one after the other */
+	int64_t timeout_ms;             /* for each address */
+	int64_t stagger_ms;             /* 0 = strictly one after the other */
 };
 
 /* fd >= 0: connected to `to[which]`, the receiver owns it. fd < 0: none

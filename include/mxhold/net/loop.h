@@ -13,7 +13,7 @@
 struct loop;
 
 struct loop *loop_new(struct error *err);
-void loop_run(struct loop *l);	/* until loop_stop */
+void loop_run(struct loop *l);  /* until loop_stop */
 void loop_stop(struct loop *l); /* any thread; loop_run returns soon */
 /* Runs until every handle is closed; asserts that none is left. Frees. */
 void loop_free(struct loop *l);
@@ -25,8 +25,8 @@ void loop_thread_join(struct loop *l);
 
 /* fn runs on the work pool, then done on this loop; order between several is
  * not kept. Both get data. */
-void loop_work(struct loop *l, void (*fn)(void *data),
-	       void (*done)(void *data), void *data);
+void loop_work(struct loop *l, void (*fn)(void *data), void (*done)(void *data),
+	       void *data);
 /* cb runs in a later turn of this loop. */
 void loop_defer(struct loop *l, void (*cb)(void *data), void *data);
 

@@ -19,6 +19,7 @@ struct resolver_options {
 	const char *const *servers; /* "127.0.0.1@5353"; n = 0: the system's */
 	size_t n_servers;
 	const char *trust_anchor; /* "auto", a file, or "none" */
+	int64_t timeout_ms;       /* of a query, then DNS_FAIL; 0 = 30 s */
 };
 
 enum dns_type {
@@ -31,21 +32,23 @@ enum dns_type {
 };
 
 enum dns_status {
-	DNS_OK,		/* at least one record */
-	DNS_NODATA,	/* the name exists, the type does not */
+	DNS_OK,     /* at least one record */
+	DNS_NODATA, /* the name exists, the type does not */
 	DNS_NXDOMAIN,
-	DNS_FAIL,	/* SERVFAIL, no answer, malformed */
-	DNS_BOGUS	/* DNSSEC says forged */
+	DNS_FAIL, /* SERVFAIL, no answer, malformed */
+	DNS_BOGUS /* DNSSEC says forged */
 };
 
-enum { DNS_RECORDS_MAX = 32 };
+enum {
+	DNS_RECORDS_MAX = 32
+};
 
 struct dns_record {
 	struct inet_addr addr; /* A, AAAA */
 	uint16_t preference;   /* MX */
-	char name[256];	       /* MX, PTR: lower case, no trailing dot; null MX "" */
-	struct tlsa tlsa;      /* TLSA */
-	char text[512];	       /* TXT, strings joined, cut */
+	char name[256];   /* MX, PTR: lower case, no trailing dot; null MX "" */
+	struct tlsa tlsa; /* TLSA */
+	char text[512];   /* TXT, strings joined, cut */
 };
 
 struct dns_answer {
@@ -53,7 +56,7 @@ struct dns_answer {
 	bool secure;
 	uint32_t ttl_s;
 	char canonical[256]; /* the name after CNAMEs, or the name asked */
-	bool is_cname;	     /* the name asked was a CNAME */
+	bool is_cname;       /* the name asked was a CNAME */
 	size_t n;
 	struct dns_record records[DNS_RECORDS_MAX];
 };
@@ -69,11 +72,10 @@ struct resolver_query;
 
 /* on_answer is called once, never within this call; the answer is valid
  * within it. */
-struct resolver_query *resolver_ask(struct resolver *r, const char *name,
-				    enum dns_type type,
-				    void (*on_answer)(void *data,
-						      const struct dns_answer *),
-				    void *data);
+struct resolver_query *
+resolver_ask(struct resolver *r, const char *name, enum dns_type type,
+	     void (*on_answer)(void *data, const struct dns_answer *),
+	     void *data);
 void resolver_cancel(struct resolver_query *q); /* before on_answer */
 
 #endif

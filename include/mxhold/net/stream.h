@@ -5,7 +5,9 @@
  * queue; one write is in flight at a time.
  *
  * stream_close may be called at any time, also inside a callback: no
- * callback comes after it, and the loop frees the stream.
+ * callback comes after it, and the loop frees the stream. No callback comes
+ * from within a call: what a call causes is told in a later turn. Writes of
+ * one turn leave together at its end.
  */
 #ifndef MXHOLD_NET_STREAM_H
 #define MXHOLD_NET_STREAM_H
@@ -22,14 +24,16 @@
 struct stream;
 
 enum stream_end {
-	STREAM_EOF,	/* the peer has closed its side */
-	STREAM_ERROR,	/* reset, broken pipe ...: why says */
+	STREAM_EOF,     /* the peer has closed its side; told when all bytes
+			 * were taken and the stream is not paused */
+	STREAM_ERROR,   /* reset, broken pipe ...: why says */
 	STREAM_TIMEOUT, /* the deadline passed */
 	STREAM_TLS_FAILED
 };
 
 struct stream_events {
-	/* How many of the bytes were taken; the rest waits for resume. */
+	/* How many of the bytes were taken; the rest waits for resume, also
+	 * for one called within on_data (then it is called again). */
 	size_t (*on_data)(void *data, struct slice bytes);
 	/* The write queue has become empty. May be NULL. */
 	void (*on_drained)(void *data);
@@ -44,26 +48,32 @@ struct stream_events {
 struct stream *stream_new(struct loop *l, int fd,
 			  const struct stream_events *events, void *data,
 			  struct error *err);
-/* A copy is queued; never blocks. After on_end or close: ignored. */
+/* A copy is queued; never blocks. After on_end it is ignored, but after an
+ * EOF it still goes out (the peer may have shut down one side only). */
 void stream_write(struct stream *s, struct slice bytes);
 size_t stream_queued(const struct stream *s); /* bytes not yet written */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s); /* gives waiting bytes first */
 /* Bytes held back that the owner did not take yet. */
 size_t stream_pending(const struct stream *s);
-/* From now, for everything: on_end(STREAM_TIMEOUT) unless set anew; 0 = off. */
+/* From now, for everything: on_end(STREAM_TIMEOUT) unless set anew; 0 = off.
+ * Cheap to move: a later deadline costs no timer. */
 void stream_deadline(struct stream *s, int64_t after_ms);
 /* The next octets are TLS. Queued output is written first in clear. Bytes
- * that already came in clear are thrown away; the count is returned. */
+ * that already came in clear are thrown away; the count is returned. Within
+ * on_data these are also the bytes it does not take, which only
+ * stream_discarded can count (after on_data has returned). */
 size_t stream_start_tls_server(struct stream *s, struct tls_context *ctx);
 /* sni may be NULL. Verification is as the context says; results are in
  * stream_tls. */
 size_t stream_start_tls_client(struct stream *s, struct tls_context *ctx,
 			       const struct tls_peer *peer);
+size_t stream_discarded(const struct stream *s);
 /* NULL before the handshake is done. */
 const struct tls_info *stream_tls(const struct stream *s);
-/* Write what is queued, then end the connection in order: shutdown, take
- * and drop what still comes for at most 2 s, close. No more callbacks. */
+/* Write what is queued (for at most 5 s), then end the connection in order:
+ * shutdown, take and drop what still comes for at most 2 s, close. The stream
+ * is the loop's from now on: no more callbacks, no more calls. */
 void stream_finish(struct stream *s);
 void stream_close(struct stream *s); /* at once; NULL is fine */
 bool stream_peer(const struct stream *s, struct endpoint *out);

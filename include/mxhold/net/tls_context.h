@@ -26,8 +26,8 @@ struct tls_context *tls_context_server(const struct tls_pair *pairs, size_t n,
 enum tls_verify {
 	TLS_VERIFY_NONE, /* opportunistic: whatever it shows */
 	TLS_VERIFY_NAME, /* chain and name (RFC 9525) */
-	TLS_VERIFY_PIN,	 /* SHA-256 of the public key */
-	TLS_VERIFY_DANE	 /* RFC 7672: usages 2 and 3 */
+	TLS_VERIFY_PIN,  /* SHA-256 of the public key */
+	TLS_VERIFY_DANE  /* RFC 7672: usages 2 and 3 */
 };
 
 /* ca: "system" or a PEM file; client_cert/client_key may be NULL. */
@@ -44,7 +44,13 @@ struct tlsa {
 	size_t n;
 };
 
-struct tls_peer { /* whom a client expects */
+/* RFC 7672 3.1: usage 2 or 3, selector 0 or 1, a digest of the right length
+ * (the resolver turns whole certificates and keys, matching 0, into digests).
+ * Records of which none is usable must not be given to TLS_VERIFY_DANE: it
+ * would fail; RFC 7672 2.2 asks for TLS without authentication then. */
+bool tlsa_is_usable(const struct tlsa *t);
+
+struct tls_peer {        /* whom a client expects */
 	const char *sni; /* NULL = none */
 	enum tls_verify verify;
 	const char *const *names; /* reference names; the first is the TLSA
@@ -55,16 +61,18 @@ struct tls_peer { /* whom a client expects */
 	size_t n_tlsa;
 };
 
+/* The handshake is carried through whatever the peer shows; verified and
+ * problem say what came of it, and the caller decides (QUIT, next host). */
 struct tls_info {
 	char version[16]; /* "TLSv1.3" */
 	char cipher[64];
-	bool verified;	/* as tls_peer asked */
-	char problem[128]; /* why not, or "" */
+	bool verified;       /* as tls_peer asked */
+	char problem[128];   /* why not, or "" */
 	char peer_name[256]; /* subject of the peer's certificate, or "" */
 };
 
-/* Makes a self-signed certificate for `name` in cert_file and key_file
- * (0600) unless both exist. 0 or -1. */
+/* Makes a self-signed certificate (P-256, ten years) for `name` in cert_file
+ * and key_file (0600) unless both exist. 0 or -1. */
 int tls_self_signed(const char *cert_file, const char *key_file,
 		    const char *name, struct error *err);
 /* Wall time in ms at which the certificate of a PEM file ends; -1 on error. */
