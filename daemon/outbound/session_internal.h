@@ -48,17 +48,10 @@ enum session_duty { /* what the wake timer is to do */
 	DUTY_RESULT /* tell the result that is there */
 };
 
-/* Where the transaction stands before MAIL. */
-enum session_prelude {
-	PRELUDE_RSET,
-	PRELUDE_HANDOVER,
-	PRELUDE_DONE /* MAIL and so on */
-};
-
 struct transaction {
 	struct smtp_send send;
 	const struct envelope *from; /* or NULL */
-	enum session_prelude prelude;
+	bool is_begun;               /* MAIL is the machine's business now */
 	struct handover handover;
 	size_t next_command; /* of the hand-over */
 	struct session_result result;
@@ -67,8 +60,6 @@ struct transaction {
 	bool last_body;  /* no more content after it */
 	bool body_ended; /* and the machine knows */
 	bool wants_body; /* on_body was said, session_body has not come */
-	bool body_failed;
-	bool failed; /* the server may want a RSET */
 };
 
 struct session {
@@ -98,8 +89,7 @@ struct session {
 	struct dane *dane;
 	struct dane_result *tlsa; /* of the host */
 	struct connector *connector;
-	size_t connect_from; /* what `which` counts from */
-	bool clear_only;     /* TLS broke here */
+	bool clear_only; /* TLS broke here */
 	struct session_failure failure;
 	bool has_failure;
 
@@ -112,7 +102,6 @@ struct session {
 
 	/* messages */
 	struct transaction t;
-	bool needs_rset;
 	bool no_handover; /* the server refused it */
 	char xclient[HANDOVER_COMMANDS_MAX * (HANDOVER_LINE_MAX + 1)];
 };

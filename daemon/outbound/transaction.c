@@ -1,10 +1,10 @@
 /*
  * One message over an open session:
  *
- *	[RSET] -> [XCLIENT, EHLO again | XFORWARD]... -> MAIL .. dot -> result
+ *	[XCLIENT, EHLO again | XFORWARD]... -> MAIL .. dot -> result
  *
- * The machine (smtp/client) does the dialogue; here are its clock, the way
- * of the content, and what the owner is told.
+ * The machine (smtp/client) does the dialogue, with RSET where one is needed;
+ * here are its clock, the way of the content, and what the owner is told.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +18,6 @@ enum {
 	 * of the owner at most, whatever its size. */
 	BODY_MAX = 64 * 1024 * 1024
 };
-
-static void next_step(struct session *s);
 
 /* --- the end ----------------------------------------------------------- */
 
@@ -57,14 +55,20 @@ void transaction_broken(struct session *s, const char *text)
 	transaction_tell(s);
 }
 
+/* The last event of a transaction. With a 421 among the replies, or no 2xx to
+ * the RSET behind it, the session ends with the message. */
 static void finish(struct session *s)
 {
-	struct session_result *r = &s->t.result;
+	struct smtp_event e = smtp_client_next(s->client);
 
-	r->sent_dot = smtp_client_dot_sent(s->client);
-	s->stage = STAGE_READY;
-	s->state = SESSION_IDLE;
-	stream_deadline(s->stream, 0);
+	s->t.result.sent_dot = smtp_client_dot_sent(s->client);
+	if (e.says != SMTP_SAYS_NOTHING) {
+		break_off(s, NULL, "the server closes the session");
+	} else {
+		s->stage = STAGE_READY;
+		s->state = SESSION_IDLE;
+		stream_deadline(s->stream, 0);
+	}
 	transaction_tell(s);
 }
 
@@ -93,28 +97,6 @@ static bool is_refused_here(struct session *s)
 		return false;
 	refuse(s, &why);
 	return true;
-}
-
-void transaction_begin(struct session *s)
-{
-	struct transaction *t = &s->t;
-
-	if (s->state != SESSION_SENDING)
-		return;
-	buf_init(&t->body, BODY_MAX);
-	t->rcpts = mem_array(t->send.n_rcpts + 1, sizeof(t->rcpts[0]));
-	t->result.rcpts = t->rcpts;
-	t->result.n_rcpts = t->send.n_rcpts;
-	s->stage = STAGE_MAIL;
-	if (is_refused_here(s))
-		return;
-	t->prelude = PRELUDE_RSET;
-	if (s->needs_rset) {
-		stream_deadline(s->stream, session_command_ms(s));
-		smtp_client_rset(s->client);
-		return;
-	}
-	next_step(s);
 }
 
 /* As the origin of what we say ourselves, once another client was named. */
@@ -184,10 +166,6 @@ static void next_step(struct session *s)
 	struct transaction *t = &s->t;
 
 	stream_deadline(s->stream, session_command_ms(s));
-	if (t->prelude == PRELUDE_RSET) {
-		t->prelude = PRELUDE_HANDOVER;
-		plan_handover(s);
-	}
 	if (t->next_command < t->handover.n) {
 		send_command(s);
 		return;
@@ -195,9 +173,25 @@ static void next_step(struct session *s)
 	/* What the server offers may depend on the client it was told of. */
 	if (is_refused_here(s))
 		return;
-	t->prelude = PRELUDE_DONE;
-	s->needs_rset = true;
+	t->is_begun = true;
 	smtp_client_send(s->client, &t->send);
+}
+
+void transaction_begin(struct session *s)
+{
+	struct transaction *t = &s->t;
+
+	if (s->state != SESSION_SENDING)
+		return;
+	buf_init(&t->body, BODY_MAX);
+	t->rcpts = mem_array(t->send.n_rcpts + 1, sizeof(t->rcpts[0]));
+	t->result.rcpts = t->rcpts;
+	t->result.n_rcpts = t->send.n_rcpts;
+	s->stage = STAGE_MAIL;
+	if (is_refused_here(s))
+		return;
+	plan_handover(s);
+	next_step(s);
 }
 
 static void handover_reply(struct session *s, const struct smtp_reply *reply)
@@ -239,10 +233,11 @@ void transaction_feed(struct session *s)
 	struct transaction *t = &s->t;
 	size_t n;
 
-	if (t->prelude != PRELUDE_DONE || t->body_ended ||
-	    s->stage < STAGE_DATA)
+	if (!t->is_begun || s->stage < STAGE_DATA)
 		return;
 	stream_deadline(s->stream, MX_MAX(s->target.data_timeout, 1));
+	if (t->body_ended)
+		return;
 	if (t->body.n > 0) {
 		n = smtp_client_body(s->client, buf_slice(&t->body));
 		buf_consume(&t->body, n);
@@ -295,17 +290,6 @@ void session_body_failed(struct session *s)
 
 /* --- what the machine says --------------------------------------------- */
 
-static void rset_reply(struct session *s, const struct smtp_reply *reply)
-{
-	if (smtp_reply_class(reply) == 2) {
-		s->needs_rset = false;
-		next_step(s);
-	} else {
-		break_off(s, reply, "RSET refused");
-		transaction_tell(s);
-	}
-}
-
 static void mail_reply(struct session *s, const struct smtp_reply *reply)
 {
 	s->t.result.mail = *reply;
@@ -329,9 +313,6 @@ static void final_reply(struct session *s, const struct smtp_reply *reply)
 void transaction_event(struct session *s, const struct smtp_event *e)
 {
 	switch (e->says) {
-	case SMTP_SAYS_RSET:
-		rset_reply(s, &e->reply);
-		break;
 	case SMTP_SAYS_XCLIENT:
 		handover_reply(s, &e->reply);
 		break;
@@ -365,6 +346,7 @@ void transaction_event(struct session *s, const struct smtp_event *e)
 		transaction_broken(s, e->reply.text);
 		break;
 	case SMTP_SAYS_TLS:
+	case SMTP_SAYS_RSET:
 	case SMTP_SAYS_NOTHING:
 		transaction_broken(s, "the server speaks out of turn");
 		break;

@@ -65,7 +65,7 @@ struct session_target {
 
 struct session_result { /* of one message */
 	bool sent_dot;  /* the final dot has (perhaps) gone out */
-	bool broken;    /* the session is over */
+	bool broken;    /* the session is over; what was answered is valid */
 	struct session_failure failure; /* when broken */
 	struct smtp_reply mail;         /* code 0 = none */
 	struct smtp_reply final; /* to DATA or to the dot; code 0 = none */
@@ -78,7 +78,8 @@ struct session_events {
 	void (*on_open)(void *data, const struct session_failure *failure);
 	/* More content, please: answer with session_body, sooner or later. */
 	void (*on_body)(void *data);
-	/* The transaction is over. */
+	/* The transaction is over. The result is valid within, until the next
+	 * session_send or session_close. */
 	void (*on_sent)(void *data, const struct session_result *result);
 	/* Idle session closed by the peer (or 421). May be NULL. */
 	void (*on_idle_end)(void *data);
@@ -92,6 +93,9 @@ const struct smtp_ehlo *session_ehlo(const struct session *s);
 const struct tls_info *session_tls(const struct session *s); /* or NULL */
 const char *session_host(const struct session *s);
 const struct endpoint *session_peer(const struct session *s);
+/* The server takes no further message in this session (RFC 9422 MAILMAX):
+ * quit it and open another. */
+bool session_is_spent(const struct session *s);
 
 /* `handover`: whose client facts go by XCLIENT or XFORWARD when the primary
  * offers it and its configuration says so; may be NULL. The slices of `m`
