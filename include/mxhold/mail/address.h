@@ -59,7 +59,7 @@ enum address_error address_parse(struct slice in, bool allow_bare,
 int address_canonical(const struct address *a, const char *subaddress,
 		      char *out, size_t room);
 
-/* The local part with the least quoting that is still right (ADR-5). */
+/* The local part with the least quoting that is still right. */
 int address_append_local(struct buf *b, const struct address *a);
 
 bool address_is_postmaster(const struct address *a); /* local part, caseless */

@@ -18,7 +18,7 @@ struct dsn_recipient {
 	struct slice address; /* as received */
 	struct slice orcpt;   /* verbatim or empty */
 	enum dsn_action action;
-	char status[12];         /* "5.1.1"; class follows the case (DSN-27) */
+	char status[12]; /* "5.1.1"; its class is made to fit the action */
 	struct slice remote_mta; /* name, or empty: none was contacted */
 	struct slice diagnostic; /* the reply, lines parted by LF, or empty */
 	int64_t last_attempt_ms; /* 0 = none */
@@ -37,12 +37,21 @@ struct dsn {
 	/* Header of the original, or the whole of it when `full`. */
 	struct slice content;
 	bool full;
+	/* The return path takes neither 8BITMIME nor SMTPUTF8. */
+	bool seven_bit;
 };
 
 /* True when NOTIFY (or its absence) and the sender ask for such a report. */
 bool dsn_is_wanted(const struct envelope *env, uint8_t notify,
 		   enum dsn_action action);
-/* 0, or -1 when the buffer is full. Remote text is cleaned (DSN-28). */
+/* True when the report itself will need SMTPUTF8 (RFC 6533 4): the original
+ * came with it, something in it is not ASCII, and the return path allows. */
+bool dsn_is_utf8(const struct dsn *dsn);
+/*
+ * 0, or -1 when the buffer is full. Remote text is cleaned: it can add no
+ * field and no line. The whole original goes along only when some recipient
+ * failed; of a BINARYMIME original never more than the header.
+ */
 int dsn_build(struct buf *out, const struct dsn *dsn);
 
 #endif

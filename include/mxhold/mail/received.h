@@ -14,7 +14,7 @@
  * date\r\n". *id_at = offset of the place within the buffer's live bytes.
  * The for clause appears only with exactly one recipient. 0, or -1 when the
  * buffer is full. What the client said is made safe: it cannot end the
- * field or a comment (MSG-22).
+ * field or a comment.
  */
 int received_append(struct buf *b, const struct envelope *env,
 		    const char *hostname, size_t *id_at);
