@@ -56,6 +56,16 @@ static void copy_lower(struct slice s, char *out)
 	out[s.n] = '\0';
 }
 
+/* libidn2 would drop the other octets in silence, and find another domain. */
+static bool is_ldh_or_utf8(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!(s.p[i] & 0x80) && !is_let_dig(s.p[i]) && s.p[i] != '-' &&
+		    s.p[i] != '.')
+			return false;
+	return true;
+}
+
 /* RFC 5891 5 by way of UTS 46: letters are folded, a sharp s stays one. */
 static int from_u_labels(struct slice s, char out[DOMAIN_MAX])
 {
@@ -63,13 +73,13 @@ static int from_u_labels(struct slice s, char out[DOMAIN_MAX])
 	struct slice got;
 	int ret = -1;
 
-	if (slice_index(s, 0) >= 0 || !text_is_utf8(s))
+	if (!text_is_utf8(s) || !is_ldh_or_utf8(s))
 		return -1;
 	memcpy(name, s.p, s.n);
 	name[s.n] = '\0';
 	if (idn2_to_ascii_8z(name, &ascii,
-			     IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL |
-				     IDN2_USE_STD3_ASCII_RULES) == IDN2_OK) {
+			     IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) ==
+	    IDN2_OK) {
 		got = slice_str(ascii);
 		if (domain_is_valid(got)) {
 			copy_lower(got, out);

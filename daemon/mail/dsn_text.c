@@ -10,7 +10,7 @@ static const struct {
 			"made.",
 			"Please check the address, or reach the recipient in "
 			"another way; the\r\nanswer of the other side stands "
-			"below. To send the message again, send it\r\nas a "
+			"above. To send the message again, send it\r\nas a "
 			"new one."},
 	[DSN_DELAYED] = {"has not been delivered yet. It is kept, and tried "
 			 "again.",
