@@ -22,7 +22,7 @@ struct policy_rcpt { /* result */
 	const char *why; /* one word or phrase: "listed", "not listed" ... */
 	enum rcpt_refusal refusal;
 	const struct config_domain *domain; /* whose it is, when ours */
-	char address[ADDRESS_MAX + 1];	    /* with <postmaster>: rewritten */
+	char address[ADDRESS_MAX + 1];      /* with <postmaster>: rewritten */
 	char canonical[ADDRESS_MAX + 1], base[ADDRESS_MAX + 1];
 };
 

@@ -37,6 +37,8 @@ struct receive *receive_new(const struct receive_parts *parts,
 void receive_reload(struct receive *r, const struct config *config,
 		    struct tls_context *tls, void (*on_done)(void *data),
 		    void *data);
+/* A primary came or went, for `when_up`; unknown until told. */
+void receive_primary_state(struct receive *r, const char *primary, bool is_up);
 /* Closes the listeners, says 421 4.3.2 to idle sessions, lets bodies under
  * way and commits finish within grace_ms; on_done on the main loop. */
 void receive_stop(struct receive *r, int64_t grace_ms,

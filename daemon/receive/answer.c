@@ -1,0 +1,346 @@
+#include "mxhold/receive/answer.h"
+
+#include <stdio.h>
+
+#include "mxhold/base/clock.h"
+#include "mxhold/base/mem.h"
+#include "mxhold/base/stats.h"
+#include "mxhold/base/text.h"
+#include "mxhold/net/loop.h"
+#include "mxhold/receive/policy.h"
+#include "mxhold/smtp/ehlo.h"
+
+void answer_log_begin(const struct dialogue *d, struct log_line *line,
+		      enum log_level level, const char *event)
+{
+	char text[INET_TEXT_MAX];
+
+	log_begin(line, level, event);
+	if (!line->wanted)
+		return;
+	inet_format(&d->client.addr, text);
+	log_str(line, "sid", d->ticket->sid);
+	log_str(line, "peer", text);
+}
+
+static const struct smtp_reply *say(struct smtp_reply *reply, int code,
+				    const char *enhanced, const char *text)
+{
+	smtp_reply_set(reply, code, enhanced, "%s", text);
+	return reply;
+}
+
+static const struct smtp_reply *no_room(struct smtp_reply *reply)
+{
+	return say(reply, 452, "4.3.1", "no room left, try again later");
+}
+
+/* ---- MAIL ---- */
+
+static void log_policy(const struct dialogue *d, const char *why)
+{
+	struct log_line l;
+
+	answer_log_begin(d, &l, LOG_INFO, "policy");
+	log_str(&l, "why", why);
+	log_end(&l);
+}
+
+/* Reputation defers; it refuses only when the operator said so. */
+static const struct smtp_reply *by_action(struct dialogue *d, const char *why,
+					  struct smtp_reply *reply)
+{
+	enum policy_action action = d->worker->config->policy.action;
+
+	log_policy(d, why);
+	if (action == POLICY_RECORD)
+		return NULL;
+	d->refused++;
+	if (action == POLICY_REJECT)
+		return say(reply, 550, "5.7.1", why);
+	return say(reply, 450, "4.7.1", why);
+}
+
+static const struct smtp_reply *judge_client(struct dialogue *d,
+					     struct smtp_reply *reply)
+{
+	struct worker *w = d->worker;
+	int64_t now_ms = loop_now_ms(w->loop);
+
+	if (reputation_is_penalised(w->reputation, &d->network, now_ms) &&
+	    w->config->policy.action != POLICY_RECORD)
+		return say(reply, 421, "4.7.0",
+			   "too many unknown recipients from your network");
+	if (d->talked_early)
+		return by_action(d, "you talked before the greeting", reply);
+	if (reputation_is_slowed(w->reputation, &d->network, now_ms))
+		return by_action(d, "too many messages from your network",
+				 reply);
+	return NULL;
+}
+
+const struct smtp_reply *answer_mail(struct dialogue *d,
+				     const struct smtp_question *q,
+				     struct smtp_reply *reply)
+{
+	const struct smtp_reply *refusal = judge_client(d, reply);
+
+	if (refusal)
+		return refusal;
+	d->declared = q->size;
+	d->hard_limit_ms = 0;
+	/* RFC 1870 6.1 (1) */
+	if (!store_has_room(d->worker->store, q->size))
+		return no_room(reply);
+	return NULL;
+}
+
+/* ---- RCPT ---- */
+
+static bool is_over_quota(struct worker *w, const struct config_domain *domain)
+{
+	struct queue_counts counts;
+	uint32_t dest;
+
+	if (domain->quota == 0)
+		return false;
+	if (!w->reader)
+		w->reader = reader_new(w->store);
+	if (!w->reader ||
+	    reader_dest_find(w->reader, DEST_DOMAIN, domain->name, &dest) ||
+	    reader_dest_counts(w->reader, dest, &counts))
+		return false;
+	return counts.bytes >= domain->quota;
+}
+
+/* RFC 6531 3.5: an address that the primary is known not to take. */
+static bool is_beyond_primary(struct worker *w, const struct address *rcpt,
+			      const struct config_domain *domain)
+{
+	struct peer_record rec;
+
+	return rcpt->utf8 && domain->primary &&
+	       directory_peer_get(w->directory, domain->primary->name, &rec) ==
+		       0 &&
+	       rec.last_up_ms != 0 && !(rec.ehlo_ext & EXT_SMTPUTF8);
+}
+
+static bool is_primary_up(const struct worker *w,
+			  const struct config_domain *domain)
+{
+	return domain->primary &&
+	       map_get(&w->up, slice_str(domain->primary->name)) != NULL;
+}
+
+static void overrule(struct policy_rcpt *p, enum rcpt_refusal refusal,
+		     const char *why)
+{
+	p->verdict = p->reply.code < 500 ? POLICY_DEFERRED : POLICY_REJECTED;
+	p->refusal = refusal;
+	p->why = why;
+}
+
+/* What only the worker knows, for a recipient that policy would accept. */
+static void look_closer(struct worker *w, const struct address *rcpt,
+			struct policy_rcpt *p)
+{
+	if (is_beyond_primary(w, rcpt, p->domain)) {
+		smtp_reply_set(&p->reply, 553, "5.6.7",
+			       "the recipient's server does not take "
+			       "internationalized addresses");
+		overrule(p, RCPT_REFUSED_POLICY, "no SMTPUTF8");
+	} else if (p->domain->when_up == WHEN_UP_DEFER &&
+		   is_primary_up(w, p->domain)) {
+		smtp_reply_set(&p->reply, 450, "4.7.1",
+			       "the primary server is up, please use it");
+		overrule(p, RCPT_REFUSED_POLICY, "when_up = defer");
+	} else if (is_over_quota(w, p->domain)) {
+		smtp_reply_set(&p->reply, 452, "4.3.1",
+			       "too much mail is waiting for this domain");
+		overrule(p, RCPT_REFUSED_QUOTA, "quota");
+	}
+}
+
+static void decide(struct worker *w, const struct address *rcpt,
+		   struct policy_rcpt *p)
+{
+	if (!policy_rcpt_prepare(p, w->config, rcpt))
+		policy_rcpt_decide(p,
+				   directory_lookup(w->listed, p->domain->name,
+						    p->canonical, p->base));
+	if (p->verdict == POLICY_ACCEPTED)
+		look_closer(w, rcpt, p);
+}
+
+static void log_refused(const struct dialogue *d, const struct address *rcpt,
+			const struct policy_rcpt *p)
+{
+	const struct smtp_transaction *t = smtp_server_transaction(d->server);
+	char text[128];
+	struct log_line l;
+
+	answer_log_begin(d, &l, LOG_INFO, "rcpt.refused");
+	if (!l.wanted)
+		return;
+	smtp_reply_format(&p->reply, text, sizeof(text));
+	log_private(&l, "from", t->sender);
+	log_private(&l, "to", rcpt->text);
+	log_str(&l, "reason", rcpt_refusal_name(p->refusal));
+	log_str(&l, "why", p->why);
+	log_str(&l, "reply", text);
+	log_end(&l);
+}
+
+static const struct smtp_reply *refuse(struct dialogue *d,
+				       const struct address *rcpt,
+				       const struct policy_rcpt *p,
+				       struct smtp_reply *reply)
+{
+	struct worker *w = d->worker;
+
+	d->refused++;
+	counter_add(&stats.rcpt_refused[p->refusal], 1);
+	log_refused(d, rcpt, p);
+	*reply = p->reply;
+	if (p->refusal != RCPT_REFUSED_UNKNOWN ||
+	    p->verdict != POLICY_REJECTED ||
+	    !worker_count_unknown(w, &d->network))
+		return reply;
+	log_policy(d, "unknown_budget is used up");
+	if (w->config->policy.action == POLICY_RECORD)
+		return reply;
+	return say(reply, 421, "4.7.0",
+		   "too many unknown recipients from your network");
+}
+
+const struct smtp_reply *answer_rcpt(struct dialogue *d,
+				     const struct smtp_question *q,
+				     const struct intake_events *events,
+				     struct smtp_reply *reply)
+{
+	struct worker *w = d->worker;
+	struct policy_rcpt p;
+
+	decide(w, &q->rcpt, &p);
+	if (p.verdict != POLICY_ACCEPTED)
+		return refuse(d, &q->rcpt, &p, reply);
+	if (!d->intake)
+		d->intake = intake_new(&w->host, d->ticket->sid,
+				       d->server_config.max_rcpt, events, d);
+	if (intake_add(d->intake, slice_str(p.address), p.domain->name,
+		       &q->rcpt_params))
+		return say(reply, 452, "4.3.1", "out of memory");
+	/* The hard limit of the most patient domain. */
+	d->hard_limit_ms = MX_MAX(d->hard_limit_ms, p.domain->queue.hard_limit);
+	return NULL;
+}
+
+/* ---- DATA ---- */
+
+static void tell_facts(const struct dialogue *d, struct envelope *env,
+		       char tls[128])
+{
+	const struct smtp_transaction *t = smtp_server_transaction(d->server);
+	const struct dialogue_xclient *x = d->xclient;
+	const struct tls_info *info = stream_tls(d->stream);
+
+	*env = (struct envelope){
+		.sender = t->sender,
+		.envid = t->envid,
+		.ret = t->ret,
+		.body = t->body,
+		.smtputf8 = t->smtputf8,
+		.requiretls = t->requiretls,
+		.client = d->client,
+		.helo = smtp_server_helo(d->server),
+		.protocol = smtp_server_protocol(d->server),
+		.arrived_at_ms = clock_wall_ms(),
+	};
+	if (info) {
+		snprintf(tls, 128, "%s %s", info->version, info->cipher);
+		env->tls = slice_str(tls);
+	}
+	if (x && x->name[0])
+		env->client_name = slice_str(x->name);
+	if (x && x->helo[0])
+		env->helo = slice_str(x->helo);
+	if (x && x->protocol[0])
+		env->protocol = slice_str(x->protocol);
+}
+
+const struct smtp_reply *answer_data(struct dialogue *d,
+				     struct smtp_reply *reply)
+{
+	struct envelope facts;
+	char tls[128];
+
+	if (!d->intake)
+		return say(reply, 554, "5.5.1", "no valid recipients");
+	if (!store_has_room(d->worker->store, d->declared))
+		return no_room(reply);
+	tell_facts(d, &facts, tls);
+	d->expire_ms =
+		d->hard_limit_ms ? facts.arrived_at_ms + d->hard_limit_ms : 0;
+	if (intake_begin(d->intake, &facts, d->config->hostname, d->declared))
+		return say(reply, 452, "4.3.1", "out of memory");
+	return NULL;
+}
+
+/* ---- XCLIENT ---- */
+
+static bool is_given(struct slice s)
+{
+	return s.n > 0 && !slice_eq_nocase(s, SLICE("[UNAVAILABLE]")) &&
+	       !slice_eq_nocase(s, SLICE("[TEMPUNAVAIL]"));
+}
+
+static void copy_text(char *to, size_t room, struct slice s)
+{
+	size_t n = MX_MIN(s.n, room - 1);
+
+	if (!is_given(s))
+		return;
+	memcpy(to, s.p, n);
+	to[n] = '\0';
+}
+
+static bool take_address(struct dialogue *d, const struct smtp_xclient *x)
+{
+	struct slice text = x->addr;
+	struct inet_addr addr;
+	uint64_t port;
+
+	if (is_given(text)) {
+		if (slice_starts_nocase(text, SLICE("IPV6:")))
+			text = slice_skip(text, 5);
+		if (inet_parse(text, &addr))
+			return false;
+		d->client = (struct endpoint){.addr = addr};
+		d->network = inet_client_network(&addr);
+	}
+	if (is_given(x->port)) {
+		if (text_parse_u64(x->port, &port) || port > UINT16_MAX)
+			return false;
+		d->client.port = (uint16_t)port;
+	}
+	return true;
+}
+
+const struct smtp_reply *answer_xclient(struct dialogue *d,
+					const struct smtp_xclient *x,
+					struct smtp_reply *reply)
+{
+	struct log_line l;
+
+	if (!take_address(d, x))
+		return say(reply, 501, "5.5.4", "bad client address");
+	if (!d->xclient)
+		d->xclient = mem_alloc(sizeof(*d->xclient));
+	copy_text(d->xclient->name, sizeof(d->xclient->name), x->name);
+	copy_text(d->xclient->helo, sizeof(d->xclient->helo), x->helo);
+	copy_text(d->xclient->protocol, sizeof(d->xclient->protocol), x->proto);
+	answer_log_begin(d, &l, LOG_INFO, "session.client");
+	log_private(&l, "name", slice_str(d->xclient->name));
+	log_end(&l);
+	return NULL;
+}
