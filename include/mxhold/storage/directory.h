@@ -30,15 +30,21 @@ struct directory_load;
 
 struct directory_load *directory_load_begin(struct directory *d,
 					    const char *domain);
+/* 0, or -1: no entry of this domain, or no room (then the finish fails). */
 int directory_load_add(struct directory_load *l, struct slice entry);
 int directory_load_salt(struct directory_load *l, struct slice salt);
 /* How many entries there are now in force; 0 when none was ever loaded. */
 uint64_t directory_count(struct directory *d, const char *domain);
+/* Entries added so far, duplicates included. */
 uint64_t directory_load_count(const struct directory_load *l);
 /* The commit; on failure the old list stays in force. Frees l. */
 int directory_load_finish(struct directory_load *l, int64_t wall_ms,
 			  struct error *err);
 void directory_load_abort(struct directory_load *l);
+/* Removes one batch of what no list needs any more (an older generation, a
+ * load that died). directory_load_finish does all of it; at start it is good
+ * to call this while *more is set, from the work pool. 0 or -1. */
+int directory_sweep(struct directory *d, bool *more);
 
 enum listed {
 	LISTED_ERROR = -1,  /* the look-up failed: defer */

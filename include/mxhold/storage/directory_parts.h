@@ -1,0 +1,85 @@
+/*
+ * The inside of directory/: tables, records, keys. Private to storage.
+ *
+ *	meta        "format", "generation" (the last number given)
+ *	domain      domain -> generation in force, count, salt, kinds in it
+ *	generation  number -> one that is being built, or waits to be swept
+ *	entry       number, kind, local part or hash -> (version)
+ *	peer        name -> struct peer_record
+ */
+#ifndef MXHOLD_STORAGE_DIRECTORY_PARTS_H
+#define MXHOLD_STORAGE_DIRECTORY_PARTS_H
+
+#include <lmdb.h>
+
+#include "mxhold/storage/directory.h"
+#include "mxhold/storage/env.h"
+
+enum dir_table {
+	DIR_META,
+	DIR_DOMAIN,
+	DIR_GENERATION,
+	DIR_ENTRY,
+	DIR_PEER,
+	DIR_COUNT
+};
+
+enum {
+	DIR_FORMAT = 1,
+	DIR_VERSION = 1, /* of each record */
+	DIR_BATCH = 20000,
+	DIR_SALT_MAX = 255,
+	DIR_LOCAL_MAX = 400,
+	DIR_KEY_MAX = 5 + DIR_LOCAL_MAX,
+	DIR_RECORD_MAX = 1024,
+};
+
+enum dir_kind { /* the fifth octet of a key of `entry` */
+	DIR_ADDRESS = 'a',
+	DIR_CATCHALL = 'c',
+	DIR_HASH = 'h',
+	DIR_NEVER = 'n',
+};
+
+struct directory {
+	MDB_env *env;
+	MDB_dbi dbi[DIR_COUNT];
+	char *dir;
+	uint64_t token; /* of this opening: who builds what */
+};
+
+struct domain_record {
+	uint32_t generation;
+	uint64_t count;
+	int64_t loaded_ms;
+	bool has_hash, has_never, has_catchall;
+	struct slice salt;
+};
+
+struct generation_record {
+	bool old; /* else it is being built, by: */
+	uint32_t pid;
+	uint64_t token;
+};
+
+/* Encoders: bytes written, or 0. Decoders: 0 or -1. Pure. */
+size_t dir_encode_domain(void *p, size_t room, const struct domain_record *d);
+int dir_decode_domain(struct slice raw, struct domain_record *out);
+size_t dir_encode_generation(void *p, size_t room,
+			     const struct generation_record *g);
+int dir_decode_generation(struct slice raw, struct generation_record *out);
+size_t dir_encode_peer(void *p, size_t room, const struct peer_record *r);
+int dir_decode_peer(struct slice raw, struct peer_record *out);
+
+/* Key of `entry`; its length. */
+size_t dir_key_entry(uint8_t k[DIR_KEY_MAX], uint32_t generation,
+		     enum dir_kind kind, struct slice what);
+/* What stands before "@domain"; false when it does not end so. */
+bool dir_local_part(struct slice address, struct slice domain,
+		    struct slice *local);
+
+/* Within a transaction: LMDB codes. out->salt points into LMDB's page. */
+int dir_get_domain(struct directory *d, MDB_txn *txn, struct slice domain,
+		   struct domain_record *out);
+
+#endif

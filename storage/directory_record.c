@@ -1,0 +1,146 @@
+#include "mxhold/storage/directory_parts.h"
+
+#include <string.h>
+
+#include "mxhold/storage/codec.h"
+
+static size_t finish(const struct encoder *e)
+{
+	return e->bad ? 0 : e->n;
+}
+
+static void decode_version(struct decoder *d)
+{
+	if (decode_u8(d) != DIR_VERSION)
+		d->bad = true;
+}
+
+size_t dir_encode_domain(void *p, size_t room, const struct domain_record *d)
+{
+	struct encoder e = encoder_make(p, room);
+
+	encode_u8(&e, DIR_VERSION);
+	encode_u32(&e, d->generation);
+	encode_varint(&e, d->count);
+	encode_signed(&e, d->loaded_ms);
+	encode_u8(&e, d->has_hash);
+	encode_u8(&e, d->has_never);
+	encode_u8(&e, d->has_catchall);
+	encode_text(&e, d->salt);
+	return d->salt.n > DIR_SALT_MAX ? 0 : finish(&e);
+}
+
+int dir_decode_domain(struct slice raw, struct domain_record *out)
+{
+	struct decoder d = decoder_make(raw);
+
+	memset(out, 0, sizeof(*out));
+	decode_version(&d);
+	out->generation = decode_u32(&d);
+	out->count = decode_varint(&d, UINT64_MAX);
+	out->loaded_ms = decode_signed(&d);
+	out->has_hash = decode_bool(&d);
+	out->has_never = decode_bool(&d);
+	out->has_catchall = decode_bool(&d);
+	out->salt = decode_text(&d, DIR_SALT_MAX);
+	return decode_end(&d);
+}
+
+size_t dir_encode_generation(void *p, size_t room,
+			     const struct generation_record *g)
+{
+	struct encoder e = encoder_make(p, room);
+
+	encode_u8(&e, DIR_VERSION);
+	encode_u8(&e, g->old);
+	encode_u32(&e, g->pid);
+	encode_u64(&e, g->token);
+	return finish(&e);
+}
+
+int dir_decode_generation(struct slice raw, struct generation_record *out)
+{
+	struct decoder d = decoder_make(raw);
+
+	memset(out, 0, sizeof(*out));
+	decode_version(&d);
+	out->old = decode_bool(&d);
+	out->pid = decode_u32(&d);
+	out->token = decode_u64(&d);
+	return decode_end(&d);
+}
+
+static size_t family_bytes(unsigned family)
+{
+	return family == 4 ? 4 : family == 6 ? 16 : 0;
+}
+
+size_t dir_encode_peer(void *p, size_t room, const struct peer_record *r)
+{
+	struct encoder e = encoder_make(p, room);
+	size_t n = strnlen(r->last_result, sizeof(r->last_result) - 1);
+
+	encode_u8(&e, DIR_VERSION);
+	encode_u8(&e, r->state);
+	encode_signed(&e, r->since_ms);
+	encode_signed(&e, r->last_probe_ms);
+	encode_varint(&e, r->last_probe_took_ms);
+	encode_text(&e, slice_make(r->last_result, n));
+	encode_varint(&e, r->ehlo_ext);
+	encode_varint(&e, r->ehlo_size);
+	encode_signed(&e, r->up_ms);
+	encode_signed(&e, r->last_up_ms);
+	encode_signed(&e, r->good_at_ms);
+	encode_u8(&e, r->n_good);
+	if (r->n_good > PEER_HOSTS_MAX)
+		return 0;
+	for (size_t i = 0; i < r->n_good; i++) {
+		encode_u8(&e, r->good[i].family);
+		encode_bytes(&e, r->good[i].bytes,
+			     family_bytes(r->good[i].family));
+		encode_u16(&e, r->good[i].port);
+	}
+	return finish(&e);
+}
+
+static void decode_good(struct decoder *d, struct endpoint_record *g)
+{
+	const uint8_t *p;
+
+	g->family = decode_u8(d);
+	p = decode_bytes(d, family_bytes(g->family));
+	if (!p || !family_bytes(g->family)) {
+		d->bad = true;
+		return;
+	}
+	memcpy(g->bytes, p, family_bytes(g->family));
+	g->port = decode_u16(d);
+}
+
+int dir_decode_peer(struct slice raw, struct peer_record *out)
+{
+	struct decoder d = decoder_make(raw);
+	struct slice result;
+
+	memset(out, 0, sizeof(*out));
+	decode_version(&d);
+	out->state = decode_u8(&d);
+	out->since_ms = decode_signed(&d);
+	out->last_probe_ms = decode_signed(&d);
+	out->last_probe_took_ms = (uint32_t)decode_varint(&d, UINT32_MAX);
+	result = decode_text(&d, sizeof(out->last_result) - 1);
+	memcpy(out->last_result, result.p, result.n);
+	out->ehlo_ext = (uint32_t)decode_varint(&d, UINT32_MAX);
+	out->ehlo_size = decode_varint(&d, UINT64_MAX);
+	out->up_ms = decode_signed(&d);
+	out->last_up_ms = decode_signed(&d);
+	out->good_at_ms = decode_signed(&d);
+	out->n_good = decode_u8(&d);
+	if (out->n_good > PEER_HOSTS_MAX) {
+		out->n_good = 0;
+		return -1;
+	}
+	for (size_t i = 0; i < out->n_good; i++)
+		decode_good(&d, &out->good[i]);
+	return decode_end(&d);
+}
