@@ -38,6 +38,15 @@ struct smtp_send {
 	bool rcpt_only; /* a probe: stop behind RCPT, RSET, never DATA */
 };
 
+/*
+ * Within a transaction: MAIL, then RCPT for each recipient in order, then
+ * BODY any number of times, RESULT, DONE. What follows a refusal is left
+ * out: behind a refused MAIL comes DONE at once, without a good RCPT there is
+ * neither BODY nor RESULT. A 421 is told as the reply it is, then DONE, then
+ * CLOSED. BROKEN ends everything, also the transaction, without DONE.
+ * After DONE the server's state is clean: the machine has sent RSET itself
+ * where one was needed.
+ */
 enum smtp_says {
 	SMTP_SAYS_NOTHING,  /* flush my output, feed me */
 	SMTP_SAYS_GREETING, /* reply: the banner, when it is not 2xx */
@@ -47,7 +56,9 @@ enum smtp_says {
 	SMTP_SAYS_XCLIENT,  /* XCLIENT or XFORWARD answered: reply */
 	SMTP_SAYS_MAIL,     /* reply to MAIL */
 	SMTP_SAYS_RCPT,     /* reply to RCPT number `index` */
-	SMTP_SAYS_BODY,     /* content please: smtp_client_body / _body_end */
+	SMTP_SAYS_BODY,     /* content please: smtp_client_body / _body_end;
+			     * said again after each smtp_client_body, once
+			     * there is room */
 	SMTP_SAYS_RESULT,   /* reply to DATA or to the final dot: for all
 			     * recipients whose RCPT was 2xx */
 	SMTP_SAYS_DONE,     /* the transaction is over, idle again */
@@ -72,7 +83,9 @@ void smtp_client_sent(struct smtp_client *c, size_t n);
 
 const struct smtp_ehlo *smtp_client_ehlo(const struct smtp_client *c);
 
-/* Only when idle (READY or DONE was said): */
+/* Only when idle (READY or DONE was said); quit also after a refusal. At
+ * least one recipient; those beyond LIMITS RCPTMAX or RCPTDOMAINMAX are
+ * answered 452 4.5.3 without being sent (RFC 9422). */
 void smtp_client_start_tls(struct smtp_client *c);
 void smtp_client_tls_started(struct smtp_client *c); /* EHLO goes out again */
 /* After XCLIENT's 220 the dialogue starts anew (greeting state, EHLO). */
@@ -83,14 +96,20 @@ void smtp_client_rset(struct smtp_client *c);
 void smtp_client_quit(struct smtp_client *c);
 
 /* Content, as stored (CRLF lines, not stuffed); any cuts. How much was
- * taken: less than given when 64 KiB of output wait. */
+ * taken: less than given when 64 KiB of output wait. A bare CR or LF leaves
+ * as CRLF, but for BINARYMIME. Once the transaction has failed, content is
+ * taken and dropped. */
 size_t smtp_client_body(struct smtp_client *c, struct slice bytes);
 void smtp_client_body_end(struct smtp_client *c);
 /* The content cannot be had (bad checksum, say): the connection must be
- * dropped without the final dot. */
+ * dropped without the final dot. CLOSED follows. */
 void smtp_client_body_abort(struct smtp_client *c);
-/* True once any octet of the final dot (or BDAT LAST) was handed out. */
+/* True once any octet of the final dot (or BDAT LAST) may have been handed
+ * out: what happened to the message is then for the server to say. Stays
+ * until the next smtp_client_send. */
 bool smtp_client_dot_sent(const struct smtp_client *c);
+/* LIMITS MAILMAX is reached: the next message needs a new connection. */
+bool smtp_client_is_spent(const struct smtp_client *c);
 
 /* Why this message must not go to this server, or code 0: SIZE too small
  * (552 5.3.4), 8BITMIME, SMTPUTF8, REQUIRETLS or BINARYMIME missing. */

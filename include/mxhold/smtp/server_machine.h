@@ -1,7 +1,8 @@
 /*
- * The inside of the receiving machine, shared by its three files only:
- * server.c (life, questions and answers), server_commands.c (one function a
- * verb), server_content.c (what comes behind DATA and BDAT).
+ * The inside of the receiving machine, shared by its files only: server.c
+ * (life, questions and answers), server_commands.c (the table of verbs, one
+ * function each), server_mail.c (those of a transaction), server_content.c
+ * (what comes behind DATA and BDAT).
  *
  * Two things change independently and have a variable each:
  *
@@ -106,6 +107,14 @@ void server_command(struct smtp_server *s, struct slice line,
 		    struct smtp_question *q);
 void server_answered_command(struct smtp_server *s, enum smtp_ask ask,
 			     const struct smtp_reply *reply);
+
+/* server_mail.c: the verbs of a transaction. `arg` is what follows a verb. */
+typedef void server_verb(struct smtp_server *s, struct slice arg,
+			 struct smtp_question *q);
+server_verb server_mail, server_rcpt, server_data, server_bdat;
+void server_answered_mail(struct smtp_server *s, const struct smtp_reply *r);
+void server_answered_rcpt(struct smtp_server *s, const struct smtp_reply *r);
+void server_answered_data(struct smtp_server *s, const struct smtp_reply *r);
 
 /* server_content.c */
 void server_begin_data(struct smtp_server *s);
