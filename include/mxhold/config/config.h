@@ -277,7 +277,9 @@ struct config {
 /*
  * Reads FILE, then conf_dir/x.conf in name order, checks everything. NULL
  * with every complaint on its own line in `complaints` (file:line: option:
- * what is wrong, nearest known name), to be freed with free().
+ * what is wrong, nearest known name), to be freed with free(). When it is
+ * good, complaints holds warnings ("file: option: warning: what") or NULL.
+ * One call at a time in a process: libConfuse keeps globals.
  */
 struct config *config_load(const char *file, char **complaints);
 struct config *config_ref(const struct config *c);
