@@ -89,18 +89,23 @@ static void take_records(struct dane *d, const struct dns_answer *answer)
 
 static void ask(struct dane *d);
 
+/* What is not signed is not there. */
+static enum dns_status status_of(const struct dns_answer *answer)
+{
+	bool unsigned_set = answer->status == DNS_OK && !answer->secure;
+
+	return unsigned_set ? DNS_NODATA : answer->status;
+}
+
 static void on_tlsa(void *data, const struct dns_answer *answer)
 {
 	struct dane *d = data;
 
 	d->query = NULL;
-	switch (answer->status) {
+	switch (status_of(answer)) {
 	case DNS_OK:
-		if (answer->secure) {
-			take_records(d, answer);
-			break;
-		}
-		/* fall through: what is not signed is not there */
+		take_records(d, answer);
+		break;
 	case DNS_NODATA:
 	case DNS_NXDOMAIN:
 		if (++d->at < d->n_names) {
