@@ -7,4 +7,4 @@ if ! command -v shellcheck >/dev/null; then
 	echo "shellcheck is not installed" >&2
 	exit 1
 fi
-git ls-files -z -- '*.sh' .ci/run | xargs -0 -r shellcheck -x
+git ls-files -z -- '*.sh' .ci/run | xargs -0 -r shellcheck -x --source-path=SCRIPTDIR
