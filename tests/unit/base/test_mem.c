@@ -68,9 +68,16 @@ START_TEST(mem__try_returns_null_when_there_is_not_so_much)
 }
 END_TEST
 
-/* The sanitizer's allocator must say no as malloc does. */
+/* The sanitizers' allocators must say no as malloc does. */
 const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
 const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
 {
 	return "allocator_may_return_null=1";
 }
