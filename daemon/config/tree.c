@@ -162,6 +162,8 @@ static void complain_twice(struct reading *r, const cfg_t *cfg,
 		 title, at.file, first_line);
 }
 
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap) MX_PRINTF(2, 0);
+
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	struct place at = {current->lexed.file, cfg->line};
