@@ -6,6 +6,7 @@
  *	"R:250 a\r\n"	say these octets
  *	"C:EHLO "	wait for a line that begins so (caseless)
  *	"BODY"		wait for the lines of a message and its dot
+ *	"SWALLOW"	wait for octets of any kind and drop them
  *	"TLS"		start TLS (the server's context)
  *	"CLOSE"		close in order; "DROP" at once
  *	"AUTO"		from here on answer like a mild server
@@ -190,6 +191,10 @@ static enum scripted_next scripted_step(struct scripted_client *c)
 	} else if (strcmp(step, "BODY") == 0) {
 		if (!scripted_body(c))
 			return SCRIPTED_WAIT;
+	} else if (strcmp(step, "SWALLOW") == 0) {
+		if (c->in.n == 0)
+			return SCRIPTED_WAIT;
+		buf_clear(&c->in);
 	} else if (strcmp(step, "TLS") == 0) {
 		c->shaking = true;
 		stream_start_tls_server(c->stream, c->server->tls);
