@@ -116,11 +116,13 @@ void loop_task_cancel(struct loop_task *t)
  * two that post each other cannot keep the loop from its descriptors. */
 static void run_tasks(struct loop *l)
 {
-	if (list_empty(&l->tasks))
-		return;
-	struct list now = {l->tasks.next, l->tasks.prev};
-	now.next->prev = now.prev->next = &now;
-	list_init(&l->tasks);
+	struct list now;
+	list_init(&now);
+	if (!list_empty(&l->tasks)) {
+		now = l->tasks;
+		now.next->prev = now.prev->next = &now;
+		list_init(&l->tasks);
+	}
 	while (!list_empty(&now)) {
 		struct list *it = now.next;
 		list_remove(it);

@@ -46,6 +46,7 @@ void stream_drop_output(struct stream *s)
 {
 	buf_done(&s->app);
 	buf_done(&s->out);
+	s->drain_due = false; /* dropped is not written */
 }
 
 /* ---- the engine ---- */
