@@ -135,7 +135,7 @@ void writer_append(struct writer *w, struct mpsc_node *chain)
 
 bool writer_has_work(const struct writer *w)
 {
-	return w->pending || w->txn.sweep_waits;
+	return w->pending || (w->txn.sweep_waits && !atomic_load(&w->stopping));
 }
 
 /* The oldest jobs, as many as one batch holds; always one if any waits. */
@@ -318,9 +318,12 @@ static void process(struct writer *w, struct job **jobs, size_t n)
 static void sweep(struct writer *w)
 {
 	bool at_commit = false;
-	int rc = txn_begin(&w->txn);
+	int rc;
 
 	w->since_sweep = 0;
+	if (!w->txn.sweep_waits || atomic_load(&w->stopping))
+		return;
+	rc = txn_begin(&w->txn);
 	if (!rc) {
 		rc = body_sweep(&w->txn);
 		if (rc)

@@ -49,6 +49,7 @@ void writer_stop(struct writer *w)
 {
 	if (!w)
 		return;
+	atomic_store(&w->stopping, true);
 	mpsc_close(&w->inbox);
 	if (w->threaded)
 		pthread_join(w->thread, NULL);

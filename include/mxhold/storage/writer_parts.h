@@ -20,6 +20,7 @@ enum {
 struct writer {
 	struct mpsc inbox;
 	_Atomic uint64_t waiting; /* octets in inbox and pending */
+	atomic_bool stopping;	  /* what is to be swept can wait */
 	void (*panic)(const char *why);
 	bool threaded;
 	pthread_t thread;

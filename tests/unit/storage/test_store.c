@@ -1,0 +1,327 @@
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "mxhold/base/clock.h"
+#include "mxhold/storage/record.h"
+
+static int open_again(struct error *err)
+{
+	struct store *s = NULL;
+	int rc = store_open(&s, &test_options, err);
+
+	if (rc == 0)
+		store_close(s);
+	return rc;
+}
+
+START_TEST(store__second_daemon_is_refused)
+{
+	struct error err = {0};
+
+	ck_assert_int_eq(open_again(&err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "another mxholdd"));
+	ck_assert_int_eq(err.sys, EWOULDBLOCK);
+}
+END_TEST
+
+START_TEST(store__lock_ends_with_the_store)
+{
+	struct error err = {0};
+
+	test_close();
+	ck_assert_int_eq(open_again(&err), 0);
+}
+END_TEST
+
+START_TEST(store__state_dir_is_made_private)
+{
+	char path[128];
+	struct stat st;
+	struct error err = {0};
+
+	snprintf(path, sizeof(path), "%s/new", test_dir);
+	test_options.state_dir = path;
+	ck_assert_int_eq(open_again(&err), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0700);
+}
+END_TEST
+
+START_TEST(store__state_dir_without_parent_is_refused)
+{
+	char path[128];
+	struct error err = {0};
+
+	snprintf(path, sizeof(path), "%s/not/there", test_dir);
+	test_options.state_dir = path;
+	ck_assert_int_eq(open_again(&err), -1);
+	ck_assert_int_eq(err.sys, ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, "not/there"));
+}
+END_TEST
+
+START_TEST(store__newer_format_is_refused)
+{
+	uint8_t record[RECORD_SMALL_MAX];
+	struct error err = {0};
+
+	damage(TABLE_META, "format", 6, record,
+	       record_encode_chunks(record, sizeof(record),
+				    FORMAT_VERSION + 1));
+	test_close();
+	ck_assert_int_eq(open_again(&err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "newer version"));
+}
+END_TEST
+
+START_TEST(store__damaged_format_is_refused)
+{
+	struct error err = {0};
+
+	damage(TABLE_META, "format", 6, "x", 1);
+	test_close();
+	ck_assert_int_eq(open_again(&err), -1);
+}
+END_TEST
+
+START_TEST(store__reader_beside_the_daemon_sees_the_queue)
+{
+	int status;
+	pid_t pid;
+
+	put_mail(1000);
+	pid = fork();
+	if (pid == 0) {
+		struct store *s;
+		struct error err;
+		struct queue_counts c = {0};
+
+		test_options.read_only = true;
+		if (store_open(&s, &test_options, &err))
+			_exit(1);
+		reader_counts(reader_new(s), &c);
+		_exit(c.messages == 1 ? 0 : 2);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+START_TEST(store__reader_copes_without_a_daemon)
+{
+	struct queue_counts c;
+	struct store_space space;
+	struct error err = {0};
+	struct reader *r;
+
+	put_mail(1000);
+	test_close();
+	test_options.read_only = true;
+	ck_assert_msg(store_open(&store, &test_options, &err) == 0, "%s",
+		      err.text);
+	r = reader_new(store);
+	ck_assert_int_eq(reader_counts(r, &c), 0);
+	ck_assert_uint_eq(c.messages, 1);
+	store_space(store, &space);
+	ck_assert_uint_gt(space.used, 0);
+	reader_free(r);
+	store_close(store);
+	store = NULL;
+}
+END_TEST
+
+START_TEST(store__reader_makes_nothing)
+{
+	char path[128];
+	struct error err = {0};
+
+	snprintf(path, sizeof(path), "%s/empty", test_dir);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	test_options.state_dir = path;
+	test_options.read_only = true;
+	ck_assert_int_eq(open_again(&err), -1);
+	ck_assert_int_eq(err.sys, ENOENT);
+	ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+/* Root opening the queue of a user must not leave a lock.mdb of root's. */
+START_TEST(store__root_makes_no_lock_file_for_another_owner)
+{
+	char data[128], lock[128];
+	struct stat st;
+	struct error err = {0};
+
+	if (geteuid() != 0)
+		return; /* only root can try it */
+	test_close();
+	snprintf(data, sizeof(data), "%s/queue/data.mdb", test_dir);
+	snprintf(lock, sizeof(lock), "%s/queue/lock.mdb", test_dir);
+	ck_assert_int_eq(chown(data, 12345, 12345), 0);
+	ck_assert_int_eq(unlink(lock), 0);
+	test_options.read_only = true;
+	ck_assert_int_eq(open_again(&err), -1);
+	ck_assert_int_eq(err.sys, EPERM);
+	ck_assert_int_eq(stat(lock, &st), -1);
+}
+END_TEST
+
+START_TEST(store__root_becomes_the_owner)
+{
+	char data[128];
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return;
+	test_close();
+	snprintf(data, sizeof(data), "%s/queue/data.mdb", test_dir);
+	ck_assert_int_eq(chown(data, 12345, 12346), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct error err;
+
+		if (store_become_owner(test_dir, &err))
+			_exit(1);
+		_exit(getuid() == 12345 && getegid() == 12346 ? 0 : 2);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+START_TEST(store__map_follows_from_the_limit)
+{
+	struct store_space space;
+
+	test_close();
+	test_options.map_size = 0;
+	test_options.max_bytes = UINT64_C(1) << 30;
+	test_open();
+	ck_assert_uint_eq(store->map_size, (UINT64_C(9) << 30) / 4);
+	store_space(store, &space);
+	ck_assert_uint_eq(space.max_bytes, UINT64_C(1) << 30);
+}
+END_TEST
+
+START_TEST(store__limit_follows_from_a_map_given)
+{
+	struct store_space space;
+
+	store_space(store, &space);
+	ck_assert_uint_eq(space.max_bytes, TEST_MAP / 5 * 4);
+}
+END_TEST
+
+START_TEST(store__auto_limit_is_most_of_the_file_system)
+{
+	struct store_space space;
+
+	test_close();
+	test_options.map_size = 0;
+	test_open();
+	store_space(store, &space);
+	ck_assert_uint_eq(space.max_bytes, space.disk_total / 5 * 4);
+}
+END_TEST
+
+START_TEST(store__has_no_room_beyond_its_limit)
+{
+	ck_assert(store_has_room(store, 1 << 20));
+	ck_assert(!store_has_room(store, TEST_MAP));
+	ck_assert(!store_has_room(store, UINT64_MAX));
+}
+END_TEST
+
+START_TEST(store__has_no_room_within_the_reserve)
+{
+	test_close();
+	test_options.reserve = UINT64_C(1) << 60;
+	test_open();
+	ck_assert(!store_has_room(store, 1));
+}
+END_TEST
+
+START_TEST(store__used_goes_up_and_down_with_the_mail)
+{
+	struct store_space empty, full, after;
+	struct job_change c = {
+		.job.kind = JOB_CHANGE, .change = CHANGE_DELETE, .n = 1};
+
+	store_space(store, &empty);
+	c.ids[0] = put_mail(1 << 20);
+	store_space(store, &full);
+	ck_assert_uint_gt(full.used, empty.used + (1 << 20));
+	ck_assert_int_eq(run(&c.job), STORE_OK);
+	store_space(store, &after);
+	ck_assert_uint_lt(after.used, empty.used + (64 << 10));
+}
+END_TEST
+
+/* A file that has grown once must not refuse mail for ever. */
+START_TEST(store__free_pages_of_the_file_count_as_free)
+{
+	struct job_change c = {
+		.job.kind = JOB_CHANGE, .change = CHANGE_DELETE, .n = 1};
+	struct store_space space;
+
+	c.ids[0] = put_mail(8 << 20);
+	run(&c.job);
+	store->reserve = 0;
+	clock_fake(1000, 1000);
+	ck_assert(!store_is_failing(store));
+	atomic_store(&store->asked_at_ms, 1000);
+	atomic_store(&store->file_bytes, 9 << 20);
+	atomic_store(&store->disk_free, 0);
+	store_space(store, &space);
+	ck_assert_uint_eq(space.disk_free, 0);
+	ck_assert(store_has_room(store, 1 << 20));
+	store->reserve = 9 << 20;
+	ck_assert(!store_has_room(store, 1 << 20));
+	clock_fake_off();
+}
+END_TEST
+
+START_TEST(store__names_of_states_are_the_contract)
+{
+	ck_assert_str_eq(queue_state_name(QUEUE_READY), "ready");
+	ck_assert_str_eq(queue_state_name(QUEUE_RETRY), "retry");
+	ck_assert_str_eq(queue_state_name(QUEUE_HELD), "held");
+	ck_assert_str_eq(queue_state_name(QUEUE_QUARANTINE), "quarantine");
+	ck_assert_str_eq(rcpt_state_name(RCPT_PENDING), "pending");
+	ck_assert_str_eq(rcpt_state_name(RCPT_DELIVERED), "delivered");
+	ck_assert_str_eq(rcpt_state_name(RCPT_FAILED), "failed");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("store");
+	TCase *t = tcase_create("store");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, store__second_daemon_is_refused);
+	tcase_add_test(t, store__lock_ends_with_the_store);
+	tcase_add_test(t, store__state_dir_is_made_private);
+	tcase_add_test(t, store__state_dir_without_parent_is_refused);
+	tcase_add_test(t, store__newer_format_is_refused);
+	tcase_add_test(t, store__damaged_format_is_refused);
+	tcase_add_test(t, store__reader_beside_the_daemon_sees_the_queue);
+	tcase_add_test(t, store__reader_copes_without_a_daemon);
+	tcase_add_test(t, store__reader_makes_nothing);
+	tcase_add_test(t, store__root_makes_no_lock_file_for_another_owner);
+	tcase_add_test(t, store__root_becomes_the_owner);
+	tcase_add_test(t, store__map_follows_from_the_limit);
+	tcase_add_test(t, store__limit_follows_from_a_map_given);
+	tcase_add_test(t, store__auto_limit_is_most_of_the_file_system);
+	tcase_add_test(t, store__has_no_room_beyond_its_limit);
+	tcase_add_test(t, store__has_no_room_within_the_reserve);
+	tcase_add_test(t, store__used_goes_up_and_down_with_the_mail);
+	tcase_add_test(t, store__free_pages_of_the_file_count_as_free);
+	tcase_add_test(t, store__names_of_states_are_the_contract);
+	suite_add_tcase(s, t);
+	return run_suite(s);
+}
