@@ -40,6 +40,8 @@ bool relay_drain_now(struct relay *r, const char *name);
 bool relay_pause(struct relay *r, const char *name, bool pause);
 /* messages a minute, 0 = no limit; until the next reload. */
 bool relay_rate(struct relay *r, const char *name, uint32_t rate);
+/* Opens the breaker until further notice, or closes it. */
+bool relay_breaker(struct relay *r, const char *name, bool open);
 /* True while this message is being sent. */
 bool relay_in_flight(const struct relay *r, uint64_t id);
 

@@ -1,0 +1,670 @@
+#include "mxhold/relay/delivery.h"
+
+#include <stdio.h>
+
+#include "mxhold/base/assert.h"
+#include "mxhold/base/clock.h"
+#include "mxhold/base/log.h"
+#include "mxhold/base/mem.h"
+#include "mxhold/base/random.h"
+#include "mxhold/base/siphash.h"
+#include "mxhold/base/text.h"
+#include "mxhold/mail/address.h"
+#include "mxhold/relay/retry.h"
+
+enum {
+	ARENA_MAX = 16 * 1024 * 1024 /* envelope and recipients */
+};
+
+static void load(void *data, struct shelf_seat *seat);
+static void on_loaded(void *data);
+static void on_body(void *data);
+static void read_slice(void *data, struct shelf_seat *seat);
+static void on_slice(void *data);
+static void on_sent(void *data, const struct session_result *result);
+static void forget(struct delivery *d);
+
+const struct link_user delivery_user = {
+	.on_body = on_body,
+	.on_sent = on_sent,
+};
+
+/* --- start: read it ----------------------------------------------------- */
+
+static struct delivery *new_delivery(struct relay *r, uint64_t id)
+{
+	struct delivery *d = mem_alloc(sizeof(*d));
+
+	d->relay = r;
+	d->config = config_ref(r->config);
+	d->id = id;
+	id_format(id, d->qid);
+	arena_init(&d->arena, ARENA_MAX);
+	buf_init(&d->body, DELIVERY_SMALL);
+	buf_init(&d->head, BOUNCE_CONTENT_MAX);
+	list_init(&d->item);
+	map_put(&r->in_flight, relay_id_key(&d->id), d);
+	r->n_deliveries++;
+	d->task = (struct shelf_task){.fn = load, .done = on_loaded, .data = d};
+	return d;
+}
+
+static void submit(struct delivery *d, void (*fn)(void *, struct shelf_seat *),
+		   void (*done)(void *))
+{
+	d->task.fn = fn;
+	d->task.done = done;
+	d->reading = true;
+	shelf_submit(d->relay->shelf, &d->task);
+}
+
+void delivery_start(struct lane *l, struct dest *dest, uint64_t id)
+{
+	struct delivery *d = new_delivery(l->relay, id);
+
+	d->lane = l;
+	d->dest = dest;
+	d->dest_number = dest->number;
+	d->era = l->era;
+	list_append(&l->deliveries, &d->item);
+	submit(d, load, on_loaded);
+}
+
+void delivery_expire(struct relay *r, uint64_t id,
+		     void (*on_done)(struct relay *r,
+				     enum delivery_expired how))
+{
+	struct delivery *d = new_delivery(r, id);
+
+	d->on_expired = on_done;
+	submit(d, load, on_loaded);
+}
+
+/* On a thread of the pool. 0, or -1. */
+static int read_chunks(struct delivery *d, struct reader *r)
+{
+	struct slice bytes;
+
+	buf_clear(&d->body);
+	if (reader_body(r, d->id, d->next_chunk, DELIVERY_SMALL / CHUNK_SIZE,
+			&d->body, &d->next_chunk))
+		return -1;
+	bytes = buf_slice(&d->body);
+	d->crc = crc32c(d->crc, bytes.p, bytes.n);
+	return d->next_chunk || d->crc == d->msg.crc ? 0 : -1;
+}
+
+/* Is the primary's 5xx for this recipient to be doubted? */
+static bool is_known(const struct delivery *d, const struct recipient *r,
+		     struct directory_reader *directory)
+{
+	const struct config_domain *domain;
+	char name[256], full[ADDRESS_MAX + 1], base[ADDRESS_MAX + 1];
+	struct address a;
+	enum listed listed;
+
+	if (address_parse(r->address, true, &a) != ADDRESS_OK)
+		return false;
+	if (address_is_postmaster(&a))
+		return true;
+	snprintf(name, sizeof(name), "%.*s", (int)r->domain.n, r->domain.p);
+	domain = config_domain(d->config, name);
+	if (!domain || address_canonical(&a, "", full, sizeof(full)) ||
+	    address_canonical(&a, domain->subaddress, base, sizeof(base)))
+		return false;
+	listed = directory_lookup(directory, name, full, base);
+	return listed == LISTED_YES || listed == LISTED_ERROR;
+}
+
+static uint32_t first_open_dest(const struct queue_message *m)
+{
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		if (m->rcpts[i].state == RCPT_PENDING)
+			return m->rcpts[i].dest;
+	}
+	return 0;
+}
+
+static void pick_rcpts(struct delivery *d, struct directory_reader *directory)
+{
+	const struct queue_message *m = &d->msg;
+
+	d->rcpts = mem_array(m->n_rcpts, sizeof(*d->rcpts));
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		const struct queue_rcpt *q = &m->rcpts[i];
+		struct delivery_rcpt *r = &d->rcpts[d->n_rcpts];
+
+		if (q->dest != d->dest_number || q->state != RCPT_PENDING)
+			continue;
+		r->rcpt = q;
+		r->judged.first_5xx_ms = q->first_5xx_ms;
+		r->judged.known_good =
+			!m->env.is_report && is_known(d, &q->rcpt, directory);
+		d->n_rcpts++;
+	}
+}
+
+static void load(void *data, struct shelf_seat *seat)
+{
+	struct delivery *d = data;
+	int rc = reader_message(seat->reader, d->id, &d->arena, &d->msg);
+
+	if (rc) {
+		d->load = rc < 0 ? LOAD_UNREADABLE : LOAD_ABSENT;
+		return;
+	}
+	if (!d->lane)
+		d->dest_number = first_open_dest(&d->msg);
+	pick_rcpts(d, seat->directory);
+	d->load = read_chunks(d, seat->reader) ? LOAD_DAMAGED : LOAD_OK;
+	d->whole = !d->next_chunk;
+	if (!d->whole)
+		buf_append_slice(&d->head, slice_head(buf_slice(&d->body),
+						      BOUNCE_CONTENT_MAX));
+}
+
+/* --- read ---------------------------------------------------------------- */
+
+static void note_unreadable(struct delivery *d)
+{
+	struct relay *r = d->relay;
+	struct log_line l;
+
+	r->unreadable[r->unreadable_at] = d->id;
+	r->unreadable_at = (r->unreadable_at + 1) % UNREADABLE_MAX;
+	r->n_damaged++;
+	log_begin(&l, LOG_ERROR, "message.unreadable");
+	log_str(&l, "qid", d->qid);
+	log_str(&l, "why", "its record cannot be read; it is passed over");
+	log_end(&l);
+}
+
+static bool is_stopped(const struct queue_message *m)
+{
+	return m->state == QUEUE_HELD || m->state == QUEUE_QUARANTINE;
+}
+
+/* "450 4.2.0 text", as it is kept. */
+static void parse_kept_reply(struct slice kept, struct smtp_reply *out)
+{
+	char text[REPLY_TEXT_MAX];
+	int n = 0;
+
+	snprintf(text, sizeof(text), "%.*s", (int)kept.n, kept.p);
+	memset(out, 0, sizeof(*out));
+	sscanf(text, "%3d %11[0-9.] %n", &out->code, out->enhanced, &n);
+	if (n == 0)
+		sscanf(text, "%3d %n", &out->code, &n);
+	snprintf(out->text, sizeof(out->text), "%s", text + n);
+	if (out->code < 400 || out->code > 599)
+		smtp_reply_set(out, 451, "4.4.7",
+			       "its primary could not be reached in time");
+}
+
+/* Nobody is asked: the last that was heard is what it failed for
+ * (RFC 3464 2.3.3). */
+static void judge_expired(struct delivery *d)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		const struct queue_rcpt *q = d->rcpts[i].rcpt;
+		struct outcome_rcpt *o = &d->rcpts[i].judged;
+
+		o->verdict = VERDICT_FAILED;
+		o->by_peer = q->remote.n > 0;
+		parse_kept_reply(q->reply, &o->reply);
+		outcome_status(&o->reply, o->reply.enhanced);
+		d->rcpts[i].tried = true;
+	}
+	d->state = DELIVERY_SETTLING;
+	if (!settling_begin(d))
+		delivery_end(d);
+}
+
+static void on_expired_loaded(struct delivery *d)
+{
+	if (d->n_rcpts == 0 || d->msg.state == QUEUE_QUARANTINE)
+		delivery_end(d);
+	else
+		judge_expired(d);
+}
+
+static void on_loaded(void *data)
+{
+	struct delivery *d = data;
+
+	d->reading = false;
+	if (d->state == DELIVERY_ENDED) {
+		forget(d);
+		return;
+	}
+	if (d->load == LOAD_UNREADABLE)
+		note_unreadable(d);
+	if (d->load == LOAD_ABSENT || d->load == LOAD_UNREADABLE) {
+		delivery_end(d);
+	} else if (!d->lane) {
+		on_expired_loaded(d);
+	} else if (d->n_rcpts == 0 || is_stopped(&d->msg)) {
+		delivery_end(d);
+	} else if (d->load == LOAD_DAMAGED) {
+		settling_damaged(d);
+	} else {
+		d->state = DELIVERY_WAITING;
+		lane_loaded(d->lane);
+	}
+}
+
+/* --- hand it over -------------------------------------------------------- */
+
+static bool is_next(const struct delivery_rcpt *r)
+{
+	return !r->settled && (!r->tried || r->judged.verdict == VERDICT_AGAIN);
+}
+
+static void fill_batch(struct delivery *d, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_rcpts && n < max; i++) {
+		if (!is_next(&d->rcpts[i]))
+			continue;
+		d->batch_rcpt[n] = (uint16_t)i;
+		d->batch[n++] = d->rcpts[i].rcpt->rcpt;
+	}
+	d->send.rcpts = d->batch;
+	d->send.n_rcpts = n;
+}
+
+/* RFC 6531 3.4: a message whose envelope and header are ASCII needs none. */
+static bool needs_utf8(const struct delivery *d)
+{
+	const struct envelope *env = &d->msg.env;
+
+	if (!env->smtputf8)
+		return false;
+	if (env->utf8_header || !text_is_ascii(env->sender))
+		return true;
+	for (size_t i = 0; i < d->send.n_rcpts; i++) {
+		if (!text_is_ascii(d->batch[i].address))
+			return true;
+	}
+	return false;
+}
+
+static void fill_send(struct delivery *d, const struct smtp_ehlo *ehlo)
+{
+	const struct envelope *env = &d->msg.env;
+	size_t max = DELIVERY_RCPTS_MAX;
+
+	d->send = (struct smtp_send){
+		.sender = env->sender,
+		.size = d->msg.size,
+		.envid = env->envid,
+		.ret = env->ret,
+		.body = env->body,
+		.eight_bit = env->eight_bit,
+		.requiretls = env->requiretls && !env->tls_optional,
+	};
+	if (ehlo->rcpt_max) /* RFC 9422 */
+		max = MX_MIN(max, (size_t)ehlo->rcpt_max);
+	fill_batch(d, max);
+	d->send.smtputf8 =
+		needs_utf8(d) || (env->smtputf8 && ehlo->ext & EXT_SMTPUTF8);
+}
+
+void delivery_send(struct delivery *d, struct link *link)
+{
+	const struct smtp_ehlo *ehlo = session_ehlo(link->session);
+
+	d->link = link;
+	d->state = DELIVERY_SENDING;
+	d->more = d->end_given = d->body_wanted = false;
+	d->peer_has_dsn = ehlo->ext & EXT_DSN;
+	snprintf(d->host, sizeof(d->host), "%s", session_host(link->session));
+	fill_send(d, ehlo);
+	link->used++;
+	session_send(link->session, &d->send, &d->msg.env);
+}
+
+/* --- its content --------------------------------------------------------- */
+
+static void give_slice(struct delivery *d)
+{
+	bool last = d->next_chunk == 0;
+
+	d->body_wanted = false;
+	d->end_given = last;
+	session_body(d->link->session, buf_slice(&d->body), last);
+	if (!last)
+		submit(d, read_slice, on_slice);
+}
+
+static void on_body(void *data)
+{
+	struct delivery *d = data;
+
+	if (d->reading)
+		d->body_wanted = true;
+	else
+		give_slice(d);
+}
+
+static void read_slice(void *data, struct shelf_seat *seat)
+{
+	struct delivery *d = data;
+
+	d->slice_bad = read_chunks(d, seat->reader) != 0;
+}
+
+/* The end of a damaged message is never given out (nor its dot). */
+static void on_slice(void *data)
+{
+	struct delivery *d = data;
+
+	d->reading = false;
+	if (d->slice_bad)
+		d->load = LOAD_DAMAGED;
+	if (d->state == DELIVERY_ENDED) {
+		forget(d);
+		return;
+	}
+	if (d->state != DELIVERY_SENDING)
+		return;
+	if (d->load == LOAD_DAMAGED) {
+		if (d->body_wanted)
+			session_body_failed(d->link->session);
+	} else if (d->body_wanted) {
+		give_slice(d);
+	}
+}
+
+/* --- what the primary said ----------------------------------------------- */
+
+static int64_t up_since(const struct delivery *d)
+{
+	struct primary_view view;
+
+	if (!prober_view(d->relay->parts.prober, d->lane->name, &view) ||
+	    view.health.state != HEALTH_UP)
+		return 0;
+	return view.health.since_ms;
+}
+
+static bool is_over(const struct delivery *d, int64_t now_ms)
+{
+	const struct config_domain *domain = relay_domain(d->relay, d->dest);
+	struct retry_age age = {
+		.now_ms = now_ms,
+		.arrived_ms = d->msg.env.arrived_at_ms,
+	};
+
+	if (d->msg.env.is_report)
+		return retry_report_is_over(&age);
+	age.up_since_ms = up_since(d);
+	for (size_t i = 0; i < d->n_rcpts; i++)
+		age.attempts = MX_MAX(age.attempts, d->rcpts[i].rcpt->attempts);
+	return retry_is_over(domain ? &domain->queue : &d->config->queue,
+			     relay_drain_of(d->relay, d->dest), &age);
+}
+
+static uint64_t sender_hash(const struct delivery *d)
+{
+	uint64_t key[2];
+
+	random_key(key);
+	return siphash(key, d->msg.env.sender) | 1;
+}
+
+/* Before the verdicts count: what the breaker makes of the replies. */
+static void tell_breaker(struct delivery *d, const struct outcome *out)
+{
+	const struct config_breaker *c = &d->relay->config->breaker;
+	struct breaker *b = &d->lane->breaker;
+	int64_t mono_ms = clock_mono_ms();
+	struct breaker_sample sample = {.sender = sender_hash(d)};
+	bool opened = false;
+
+	if (out->mail_refused)
+		opened = breaker_mail_refused(b, c, sample.sender, mono_ms);
+	for (size_t i = 0; i < d->send.n_rcpts; i++) {
+		const struct outcome_rcpt *r =
+			&d->rcpts[d->batch_rcpt[i]].judged;
+
+		sample.bad = r->bad_5xx;
+		if (r->known_good &&
+		    (r->bad_5xx || r->verdict == VERDICT_DELIVERED))
+			opened |= breaker_result(b, c, sample, mono_ms);
+	}
+	if (opened)
+		lane_log_breaker(d->lane, true);
+}
+
+static void judge(struct delivery *d, const struct session_result *result,
+		  bool insist, struct outcome *out)
+{
+	struct outcome_rcpt *rcpts = mem_array(d->send.n_rcpts, sizeof(*rcpts));
+	int64_t now_ms = clock_wall_ms();
+	struct outcome_rules rules = {
+		.now_ms = now_ms,
+		.first_5xx = d->relay->config->breaker.first_5xx,
+		.breaker_open = breaker_is_open(&d->lane->breaker),
+		.is_report = d->msg.env.is_report,
+		.is_over = is_over(d, now_ms),
+		.insist = insist,
+		.sent_before = d->link ? d->link->used - 1 : 0,
+	};
+
+	for (size_t i = 0; i < d->send.n_rcpts; i++)
+		rcpts[i] = d->rcpts[d->batch_rcpt[i]].judged;
+	outcome_judge(result, &rules, rcpts, out);
+	for (size_t i = 0; i < d->send.n_rcpts; i++) {
+		d->rcpts[d->batch_rcpt[i]].judged = rcpts[i];
+		d->rcpts[d->batch_rcpt[i]].tried = true;
+	}
+	mem_free(rcpts);
+}
+
+/* A message that was under way when a connection broke may be the reason:
+ * the second time it gets a timer of its own. */
+static bool is_suspect(struct delivery *d, const struct session_result *result,
+		       const struct outcome *out)
+{
+	if (!out->left || d->relay->stopping)
+		return false;
+	if (d->link->used > 1 && !result->mail.code)
+		return false; /* between messages: no penalty for the next */
+	return lane_suspect(d->lane, d->id) || d->lane->is_report;
+}
+
+static void tell_lane(struct delivery *d, const struct session_result *result,
+		      const struct outcome *out)
+{
+	d->good = out->health == OUTCOME_SAYS_GOOD;
+	d->maybe_duplicate |= out->maybe_duplicate;
+	if (out->pressed)
+		lane_note_pressed(d->lane);
+	if (out->health == OUTCOME_SAYS_BAD)
+		lane_note_bad(d->lane, HEALTH_BAD,
+			      result->failure.text[0] ? result->failure.text
+						      : result->mail.text);
+	tell_breaker(d, out);
+}
+
+static bool any_next(const struct delivery *d)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		if (is_next(&d->rcpts[i]))
+			return true;
+	}
+	return false;
+}
+
+static void settle_or_go_on(struct delivery *d)
+{
+	d->state = DELIVERY_SETTLING;
+	if (!settling_begin(d))
+		delivery_go_on(d);
+}
+
+static void on_sent(void *data, const struct session_result *result)
+{
+	struct delivery *d = data;
+	struct outcome out;
+
+	if (d->load == LOAD_DAMAGED) {
+		pool_drop(d->link);
+		d->link = NULL;
+		settling_damaged(d);
+		return;
+	}
+	judge(d, result, false, &out);
+	if (is_suspect(d, result, &out))
+		judge(d, result, true, &out);
+	tell_lane(d, result, &out);
+	if (!out.reuse) {
+		pool_drop(d->link);
+		d->link = NULL;
+	}
+	d->more = d->link && any_next(d);
+	settle_or_go_on(d);
+}
+
+void delivery_not_opened(struct delivery *d,
+			 const struct session_failure *failure)
+{
+	struct session_result result = {.broken = true, .failure = *failure};
+	struct outcome out;
+
+	snprintf(d->host, sizeof(d->host), "%s", failure->host);
+	fill_batch(d, DELIVERY_RCPTS_MAX);
+	result.n_rcpts = d->send.n_rcpts;
+	result.rcpts = mem_array(result.n_rcpts, sizeof(*result.rcpts));
+	if (failure->fault == FAULT_NO_ROUTE || failure->fault == FAULT_LOOP)
+		outcome_diagnose(failure, &result.mail); /* definite */
+	judge(d, &result, true, &out);
+	mem_free((void *)result.rcpts);
+	settle_or_go_on(d);
+}
+
+/* --- after the commit ---------------------------------------------------- */
+
+static void send_again(struct delivery *d)
+{
+	struct link *link = d->link;
+
+	if (!d->whole || d->next_chunk) { /* from the beginning */
+		d->next_chunk = 0;
+		d->crc = 0;
+	}
+	delivery_send(d, link);
+	if (!d->whole)
+		submit(d, read_slice, on_slice);
+}
+
+static bool may_send_again(const struct delivery *d)
+{
+	return d->more && d->link && !d->link->ended && !d->reading &&
+	       !d->relay->stopping;
+}
+
+void delivery_go_on(struct delivery *d)
+{
+	if (d->good && d->lane && !d->lane->is_report)
+		prober_tell(d->relay->parts.prober, d->lane->name, HEALTH_GOOD,
+			    "delivered", d->link ? d->link->session : NULL);
+	d->good = false;
+	if (may_send_again(d))
+		send_again(d);
+	else
+		delivery_end(d);
+}
+
+/* --- end ----------------------------------------------------------------- */
+
+void delivery_drop(struct delivery *d)
+{
+	MX_ASSERT(d->state <= DELIVERY_WAITING);
+	delivery_end(d);
+}
+
+void delivery_break_off(struct delivery *d, bool wherever)
+{
+	struct session_result result = {.broken = true};
+	struct outcome out;
+
+	if (d->state != DELIVERY_SENDING || (d->end_given && !wherever))
+		return;
+	result.sent_dot = d->end_given;
+	result.n_rcpts = d->send.n_rcpts;
+	result.mail.code = result.final.code = 0;
+	pool_drop(d->link);
+	d->link = NULL;
+	if (!d->end_given) {
+		delivery_end(d);
+		return;
+	}
+	/* Perhaps it has arrived: say so, as when the line breaks there. */
+	result.mail = (struct smtp_reply){.code = 250};
+	snprintf(result.failure.text, sizeof(result.failure.text),
+		 "stopped while waiting for the reply");
+	result.rcpts = mem_array(result.n_rcpts, sizeof(*result.rcpts));
+	for (size_t i = 0; i < result.n_rcpts; i++)
+		((struct smtp_reply *)result.rcpts)[i].code = 250;
+	judge(d, &result, false, &out);
+	mem_free((void *)result.rcpts);
+	d->maybe_duplicate = true;
+	settle_or_go_on(d);
+}
+
+static uint32_t uses_max(const struct delivery *d)
+{
+	return MX_MAX(relay_drain_of(d->relay, d->dest)->per_connection, 1);
+}
+
+static enum delivery_expired how_expired(const struct delivery *d)
+{
+	if (d->job)
+		return EXPIRED_SETTLED;
+	if (d->load != LOAD_OK && d->load != LOAD_DAMAGED)
+		return EXPIRED_NOTHING;
+	return d->msg.state == QUEUE_QUARANTINE ? EXPIRED_QUARANTINED
+						: EXPIRED_NOTHING;
+}
+
+/* Out of everybody's sight; freed when nothing reads into it any more. */
+void delivery_end(struct delivery *d)
+{
+	struct relay *r = d->relay;
+	struct link *link = d->link;
+
+	MX_ASSERT(d->state != DELIVERY_ENDED);
+	map_remove(&r->in_flight, relay_id_key(&d->id));
+	list_remove(&d->item);
+	d->link = NULL;
+	d->state = DELIVERY_ENDED;
+	if (d->lane) {
+		if (link)
+			pool_give_back(link, uses_max(d));
+		dest_wake(d->dest);
+		lane_mark(d->lane);
+	} else {
+		d->on_expired(r, how_expired(d));
+	}
+	d->lane = NULL;
+	if (!d->reading)
+		forget(d);
+}
+
+static void forget(struct delivery *d)
+{
+	struct relay *r = d->relay;
+
+	settling_free(d);
+	arena_done(&d->arena);
+	buf_done(&d->body);
+	buf_done(&d->head);
+	mem_free(d->rcpts);
+	config_unref(d->config);
+	mem_free(d);
+	r->n_deliveries--;
+	relay_check_idle(r);
+}

@@ -1,0 +1,557 @@
+#include <stdio.h>
+
+#include "mxhold/base/assert.h"
+#include "mxhold/base/clock.h"
+#include "mxhold/base/log.h"
+#include "mxhold/base/mem.h"
+#include "mxhold/relay/delivery.h"
+
+enum {
+	OPEN_MAX_MS = 60000, /* look-up to EHLO */
+	COOL_MIN_MS = 1000,
+	COOL_MAX_MS = 30000,
+	TIMER_MAX_MS = 60000 /* the wall clock may jump */
+};
+
+static void on_timer(void *data);
+static void on_idle(void *data);
+static void on_failed(void *data, const struct session_failure *failure);
+
+static const struct pool_events pool_events = {
+	.on_idle = on_idle,
+	.on_failed = on_failed,
+};
+
+/* --- birth and end ------------------------------------------------------ */
+
+static const struct config_primary *primary_of(const struct lane *l)
+{
+	return l->is_report ? NULL : config_primary(l->relay->config, l->name);
+}
+
+/* A shared primary goes by the first domain that names it. */
+static const struct config_drain *drain_of(const struct lane *l)
+{
+	const struct config *c = l->relay->config;
+	const struct config_primary *p = primary_of(l);
+
+	for (size_t i = 0; p && i < c->n_domains; i++) {
+		if (c->domains[i].primary == p)
+			return &c->domains[i].drain;
+	}
+	return &c->drain;
+}
+
+struct lane *lane_find(const struct relay *r, const char *name)
+{
+	LIST_FOR_EACH (it, &r->lanes) {
+		struct lane *l = MX_CONTAINER_OF(it, struct lane, item);
+
+		if (!l->is_report && strcmp(l->name, name) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+struct lane *lane_get(struct relay *r, const char *name, bool is_report)
+{
+	struct lane *l = is_report ? NULL : lane_find(r, name);
+
+	if (l)
+		return l;
+	l = mem_alloc(sizeof(*l));
+	l->relay = r;
+	l->name = mem_strdup(name);
+	l->is_report = is_report;
+	l->outage = true;
+	list_init(&l->dests);
+	list_init(&l->deliveries);
+	list_append(&r->lanes, &l->item);
+	pool_init(&l->pool, r->parts.loop, r->parts.outbound, &pool_events, l);
+	window_init(&l->window, drain_of(l));
+	if (is_report)
+		window_restart(&l->window, 0);
+	breaker_init(&l->breaker);
+	l->timer = timer_new(r->parts.loop, on_timer, l);
+	lane_mark(l);
+	return l;
+}
+
+/* What was learned stays; a rate that an operator had set does not. */
+void lane_reload(struct lane *l)
+{
+	window_configure(&l->window, drain_of(l));
+	if (l->is_report)
+		l->window.canary_left = 0;
+	lane_mark(l);
+}
+
+bool lane_is_idle(const struct lane *l)
+{
+	return list_empty(&l->deliveries) && l->pool.n == 0;
+}
+
+void lane_free(struct lane *l)
+{
+	MX_ASSERT(lane_is_idle(l));
+	while (!list_empty(&l->dests))
+		dest_unbind(MX_CONTAINER_OF(l->dests.next, struct dest, item));
+	list_remove(&l->item);
+	timer_free(l->timer);
+	mem_free(l->name);
+	mem_free(l);
+}
+
+size_t lane_count_reports(const struct relay *r)
+{
+	size_t n = 0;
+
+	LIST_FOR_EACH (it, &r->lanes)
+		n += MX_CONTAINER_OF(it, struct lane, item)->is_report;
+	return n;
+}
+
+void lane_mark(struct lane *l)
+{
+	l->marked = true;
+	relay_queue_turn(l->relay);
+}
+
+/* --- may mail go? ------------------------------------------------------- */
+
+/* The primary came back: everything that is ready goes, a canary first. */
+static void recover(struct lane *l)
+{
+	l->outage = false;
+	l->recovered_ms = clock_wall_ms();
+	l->era++;
+	l->failures = 0;
+	l->cool_until_ms = 0;
+	window_restart(&l->window, drain_of(l)->canary);
+	breaker_host_is_back(&l->breaker);
+	LIST_FOR_EACH (it, &l->dests)
+		dest_drop_pages(MX_CONTAINER_OF(it, struct dest, item));
+}
+
+static void note_state(struct lane *l, enum health_state state)
+{
+	switch (state) {
+	case HEALTH_UP:
+		if (l->outage)
+			recover(l);
+		break;
+	case HEALTH_DOWN:
+	case HEALTH_REFUSING:
+		if (!l->outage) {
+			l->released = false;
+			pool_abort_opening(&l->pool);
+		}
+		/* fall through */
+	case HEALTH_UNKNOWN:
+		l->outage = true;
+		break;
+	case HEALTH_DOUBTFUL:
+		break;
+	}
+}
+
+/* Reports may be routed by a primary: then it must be up too. */
+static const struct config_primary *report_primary(const struct relay *r)
+{
+	const struct config *c = r->config;
+
+	if (c->bounce.route != BOUNCE_BY_PRIMARY || !c->n_domains)
+		return NULL;
+	return c->domains[0].primary;
+}
+
+static bool is_up(struct lane *l)
+{
+	const struct config_primary *p =
+		l->is_report ? report_primary(l->relay) : primary_of(l);
+	struct primary_view view;
+
+	if (!p)
+		return l->is_report;
+	if (!prober_view(l->relay->parts.prober, p->name, &view))
+		return false;
+	if (l->is_report)
+		return view.health.state == HEALTH_UP;
+	note_state(l, view.health.state);
+	if (view.held && !l->released)
+		return false;
+	return l->forced || view.health.state == HEALTH_UP;
+}
+
+static bool may_send(struct lane *l, int64_t mono_ms)
+{
+	bool up = is_up(l); /* notes the state, whatever else */
+
+	return up && !l->paused && !l->relay->stopping &&
+	       (l->is_report || breaker_may_send(&l->breaker, mono_ms));
+}
+
+/* --- what next? --------------------------------------------------------- */
+
+static size_t count_deliveries(const struct lane *l)
+{
+	size_t n = 0;
+
+	LIST_FOR_EACH (it, &l->deliveries)
+		n += MX_CONTAINER_OF(it, struct delivery, item)->era == l->era;
+	return n;
+}
+
+static struct delivery *next_waiting(const struct lane *l)
+{
+	LIST_FOR_EACH (it, &l->deliveries) {
+		struct delivery *d = MX_CONTAINER_OF(it, struct delivery, item);
+
+		if (d->state == DELIVERY_WAITING)
+			return d;
+	}
+	return NULL;
+}
+
+static size_t count_waiting(const struct lane *l)
+{
+	size_t n = 0;
+
+	LIST_FOR_EACH (it, &l->deliveries)
+		n += MX_CONTAINER_OF(it, struct delivery, item)->state ==
+		     DELIVERY_WAITING;
+	return n;
+}
+
+static bool goes_alone(const struct lane *l)
+{
+	return window_is_canary(&l->window) ||
+	       l->breaker.state == BREAKER_TRYING;
+}
+
+static uint32_t limit_of(const struct lane *l)
+{
+	return goes_alone(l) || l->is_report ? 1 : window_limit(&l->window);
+}
+
+/* Read ahead, so that a session that is free finds its next message. */
+static size_t capacity(const struct lane *l)
+{
+	uint32_t limit = limit_of(l);
+
+	return goes_alone(l) ? 1 : limit + MX_MIN(limit, PREFETCH_MAX);
+}
+
+/* The destination with the oldest due row of that class. */
+static struct dest *oldest(struct lane *l, enum window_class class,
+			   int64_t now_ms)
+{
+	struct dest *best = NULL;
+	int64_t best_ms = 0;
+
+	LIST_FOR_EACH (it, &l->dests) {
+		struct dest *d = MX_CONTAINER_OF(it, struct dest, item);
+		const struct due_row *row = dest_peek(d, class, now_ms);
+
+		if (!row || (best && row->due_ms >= best_ms))
+			continue;
+		best = d;
+		best_ms = row->due_ms;
+	}
+	return best;
+}
+
+static bool start_next(struct lane *l, int64_t now_ms)
+{
+	struct dest *old = oldest(l, WINDOW_OLD, now_ms);
+	struct dest *fresh = oldest(l, WINDOW_FRESH, now_ms);
+	enum window_class class;
+	struct dest *d;
+	uint64_t id;
+
+	if (!old && !fresh)
+		return false;
+	class = window_pick(&l->window, old, fresh);
+	d = class == WINDOW_OLD ? old : fresh;
+	id = dest_peek(d, class, now_ms)->id;
+	dest_take(d, class);
+	delivery_start(l, d, id);
+	return true;
+}
+
+static void load_ahead(struct lane *l, int64_t now_ms)
+{
+	size_t n = count_deliveries(l);
+
+	while (n < capacity(l) && l->relay->n_deliveries < IN_FLIGHT_MAX) {
+		if (!start_next(l, now_ms)) {
+			if (n == 0)
+				l->forced = false;
+			return;
+		}
+		n++;
+	}
+}
+
+/* --- sessions ----------------------------------------------------------- */
+
+static void open_session(struct lane *l)
+{
+	const struct config_drain *drain = drain_of(l);
+	struct relay *r = l->relay;
+	struct primary_view view = {.n_good = 0};
+	struct session_target t = {
+		.primary = l->is_report ? report_primary(r) : primary_of(l),
+		.domain = l->name,
+		.depth = PROBE_RCPT,
+		.connect_timeout = drain->connect_timeout,
+		.command_timeout = drain->command_timeout,
+		.data_timeout = drain->data_timeout,
+		.total_timeout = MX_MIN(drain->command_timeout, OPEN_MAX_MS),
+	};
+
+	if (t.primary && prober_view(r->parts.prober, t.primary->name, &view)) {
+		t.last_good = view.good;
+		t.n_last_good = view.n_good;
+	}
+	pool_open(&l->pool, &t, l->era);
+}
+
+static void open_sessions(struct lane *l, int64_t mono_ms)
+{
+	size_t opening = pool_count(&l->pool, LINK_OPENING, l->era);
+	size_t n = pool_count_any(&l->pool, l->era);
+	size_t waiting = count_waiting(l);
+
+	if (mono_ms < l->cool_until_ms)
+		return;
+	for (; opening < waiting && n < limit_of(l); opening++, n++)
+		open_session(l);
+}
+
+static void send_waiting(struct lane *l)
+{
+	struct delivery *d;
+
+	while ((d = next_waiting(l)) != NULL) {
+		struct link *link;
+
+		if (window_wait_us(&l->window, clock_mono_us()) > 0)
+			return;
+		if (goes_alone(l) &&
+		    pool_count(&l->pool, LINK_BUSY, l->era) > 0)
+			return;
+		link = pool_take(&l->pool, &delivery_user, d);
+		if (!link)
+			return;
+		window_took(&l->window, clock_mono_us());
+		delivery_send(d, link);
+	}
+}
+
+/* --- a turn ------------------------------------------------------------- */
+
+static void drop_waiting(struct lane *l)
+{
+	LIST_FOR_EACH_SAFE (it, &l->deliveries) {
+		struct delivery *d = MX_CONTAINER_OF(it, struct delivery, item);
+
+		if (d->state <= DELIVERY_WAITING)
+			delivery_drop(d);
+	}
+	LIST_FOR_EACH (it, &l->dests)
+		dest_drop_pages(MX_CONTAINER_OF(it, struct dest, item));
+}
+
+static int64_t next_due(const struct lane *l)
+{
+	int64_t next = INT64_MAX;
+
+	LIST_FOR_EACH (it, &l->dests)
+		next = MX_MIN(
+			next,
+			MX_CONTAINER_OF(it, struct dest, item)->look_at_ms);
+	return next;
+}
+
+/* The earliest of all that no event will tell of. */
+static void set_timer(struct lane *l, int64_t now_ms, int64_t mono_ms)
+{
+	int64_t wait = TIMER_MAX_MS, rate_us, due = next_due(l);
+
+	if (due > now_ms)
+		wait = MX_MIN(wait, due - now_ms);
+	if (l->cool_until_ms > mono_ms)
+		wait = MX_MIN(wait, l->cool_until_ms - mono_ms);
+	if (l->breaker.state == BREAKER_OPEN)
+		wait = MX_MIN(wait, l->breaker.retry_at_ms - mono_ms);
+	rate_us = window_wait_us(&l->window, clock_mono_us());
+	if (rate_us > 0 && next_waiting(l))
+		wait = MX_MIN(wait, rate_us / 1000 + 1);
+	timer_start(l->timer, MX_MAX(wait, 1));
+}
+
+/* A report's lane lives as long as it has something to do. */
+static bool is_done(const struct lane *l)
+{
+	struct relay *r = l->relay;
+
+	if (!lane_is_idle(l))
+		return false;
+	if (l->is_report)
+		return r->stopping || next_due(l) > clock_wall_ms();
+	return list_empty(&l->dests) && !primary_of(l);
+}
+
+void lane_run(struct lane *l)
+{
+	int64_t now_ms = clock_wall_ms(), mono_ms = clock_mono_ms();
+
+	l->marked = false;
+	if (!may_send(l, mono_ms)) {
+		drop_waiting(l);
+		if (l->relay->stopping)
+			pool_abort_opening(&l->pool);
+		pool_quit_idle(&l->pool);
+		set_timer(l, INT64_MAX, mono_ms);
+	} else {
+		load_ahead(l, now_ms);
+		send_waiting(l);
+		open_sessions(l, mono_ms);
+		set_timer(l, now_ms, mono_ms);
+	}
+	if (is_done(l))
+		lane_free(l);
+}
+
+static void on_timer(void *data)
+{
+	lane_mark(data);
+}
+
+static void on_idle(void *data)
+{
+	struct lane *l = data;
+
+	l->failures = 0;
+	l->trouble[0] = '\0';
+	lane_mark(l);
+}
+
+void lane_loaded(struct lane *l)
+{
+	lane_mark(l);
+}
+
+/* --- what deliveries and sessions see ----------------------------------- */
+
+void lane_cool(struct lane *l, int64_t ms)
+{
+	l->cool_until_ms = clock_mono_ms() + ms;
+	lane_mark(l);
+}
+
+void lane_log_breaker(const struct lane *l, bool open)
+{
+	struct log_line line;
+
+	log_begin(&line, open ? LOG_WARNING : LOG_INFO,
+		  open ? "breaker.open" : "breaker.close");
+	log_str(&line, "primary", l->name);
+	log_str(&line, "why", breaker_cause_name(l->breaker.cause));
+	log_end(&line);
+}
+
+void lane_note_pressed(struct lane *l)
+{
+	window_pressed(&l->window, clock_mono_ms());
+}
+
+void lane_note_bad(struct lane *l, enum health_event e, const char *why)
+{
+	if (!l->is_report && primary_of(l))
+		prober_tell(l->relay->parts.prober, l->name, e, why, NULL);
+}
+
+bool lane_suspect(struct lane *l, uint64_t id)
+{
+	for (size_t i = 0; i < SUSPECTS_MAX; i++) {
+		if (l->suspects[i] != id)
+			continue;
+		l->suspects[i] = 0;
+		return true;
+	}
+	l->suspects[l->suspect_at] = id;
+	l->suspect_at = (l->suspect_at + 1) % SUSPECTS_MAX;
+	return false;
+}
+
+static void log_not_opened(const struct lane *l,
+			   const struct session_failure *f)
+{
+	struct log_line line;
+
+	log_begin(&line, LOG_INFO, "session.failed");
+	log_str(&line, l->is_report ? "domain" : "primary", l->name);
+	log_str(&line, "stage", session_stage_name(f->stage));
+	log_str(&line, "host", f->host);
+	log_str(&line, "why", f->text);
+	log_end(&line);
+}
+
+static void report_not_opened(struct lane *l, const struct session_failure *f)
+{
+	LIST_FOR_EACH_SAFE (it, &l->deliveries) {
+		struct delivery *d = MX_CONTAINER_OF(it, struct delivery, item);
+
+		if (d->state == DELIVERY_WAITING)
+			delivery_not_opened(d, f);
+	}
+}
+
+/*
+ * No session: that is the primary's trouble, no message's. While others of
+ * its sessions work it only takes too many at once.
+ */
+static void primary_not_opened(struct lane *l, const struct session_failure *f)
+{
+	enum outcome_health health = outcome_of_failure(f);
+
+	lane_note_pressed(l);
+	l->forced = false;
+	snprintf(l->trouble, sizeof(l->trouble), "%.199s", f->text);
+	if (health == OUTCOME_SAYS_REFUSED &&
+	    breaker_host_refused(&l->breaker, &l->relay->config->breaker,
+				 clock_mono_ms()))
+		lane_log_breaker(l, true);
+	if (health == OUTCOME_SAYS_REFUSED)
+		lane_note_bad(l, HEALTH_REFUSED, f->text);
+	else if (pool_count_any(&l->pool, l->era) == 0)
+		lane_note_bad(l, HEALTH_BAD, f->text);
+}
+
+static void on_failed(void *data, const struct session_failure *failure)
+{
+	struct lane *l = data;
+	int64_t wait = (int64_t)COOL_MIN_MS << MX_MIN(l->failures, 5U);
+
+	l->failures++;
+	log_not_opened(l, failure);
+	if (l->is_report)
+		report_not_opened(l, failure);
+	else
+		primary_not_opened(l, failure);
+	lane_cool(l, MX_MIN(wait, COOL_MAX_MS));
+	relay_check_idle(l->relay);
+}
+
+/* --- the operator's words ----------------------------------------------- */
+
+void lane_drain_now(struct lane *l)
+{
+	l->paused = false;
+	l->forced = l->released = true;
+	l->cool_until_ms = 0;
+	breaker_try_now(&l->breaker);
+	lane_mark(l);
+}

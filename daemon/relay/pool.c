@@ -1,0 +1,191 @@
+#include "mxhold/relay/pool.h"
+
+#include "mxhold/base/assert.h"
+#include "mxhold/base/mem.h"
+
+static void on_open(void *data, const struct session_failure *failure);
+static void on_body(void *data);
+static void on_sent(void *data, const struct session_result *result);
+static void on_idle_end(void *data);
+static void on_idle_over(void *data);
+
+static const struct session_events session_events = {
+	.on_open = on_open,
+	.on_body = on_body,
+	.on_sent = on_sent,
+	.on_idle_end = on_idle_end,
+};
+
+void pool_init(struct pool *p, struct loop *l, struct outbound *o,
+	       const struct pool_events *events, void *data)
+{
+	p->loop = l;
+	p->outbound = o;
+	p->events = events;
+	p->data = data;
+	p->n = 0;
+	list_init(&p->links);
+}
+
+void pool_open(struct pool *p, const struct session_target *target,
+	       uint32_t era)
+{
+	struct link *l = mem_alloc(sizeof(*l));
+
+	l->pool = p;
+	l->era = era;
+	l->state = LINK_OPENING;
+	l->idle = timer_new(p->loop, on_idle_over, l);
+	list_append(&p->links, &l->item);
+	p->n++;
+	l->session = session_open(p->outbound, target, &session_events, l);
+}
+
+/* The session is closed by whoever calls. */
+static void forget(struct link *l)
+{
+	list_remove(&l->item);
+	l->pool->n--;
+	timer_free(l->idle);
+	mem_free(l);
+}
+
+static void on_open(void *data, const struct session_failure *failure)
+{
+	struct link *l = data;
+	struct pool *p = l->pool;
+	struct session_failure copy;
+
+	if (!failure) {
+		l->state = LINK_IDLE;
+		timer_start(l->idle, POOL_IDLE_MS);
+		p->events->on_idle(p->data);
+		return;
+	}
+	copy = *failure;
+	session_close(l->session);
+	forget(l);
+	p->events->on_failed(p->data, &copy);
+}
+
+static void on_body(void *data)
+{
+	struct link *l = data;
+
+	l->user->on_body(l->data);
+}
+
+static void on_sent(void *data, const struct session_result *result)
+{
+	struct link *l = data;
+
+	l->user->on_sent(l->data, result);
+}
+
+static void on_idle_end(void *data)
+{
+	struct link *l = data;
+
+	if (l->state == LINK_IDLE) {
+		pool_drop(l);
+		return;
+	}
+	/* Busy with a commit: whoever has it finds it used up. */
+	l->ended = true;
+}
+
+static void on_idle_over(void *data)
+{
+	struct link *l = data;
+
+	session_quit(l->session);
+	forget(l);
+}
+
+/* The one used last, so that the others may end. */
+struct link *pool_take(struct pool *p, const struct link_user *user, void *data)
+{
+	for (struct list *it = p->links.prev; it != &p->links; it = it->prev) {
+		struct link *l = MX_CONTAINER_OF(it, struct link, item);
+
+		if (l->state != LINK_IDLE)
+			continue;
+		timer_stop(l->idle);
+		l->state = LINK_BUSY;
+		l->user = user;
+		l->data = data;
+		return l;
+	}
+	return NULL;
+}
+
+void pool_give_back(struct link *l, uint32_t max_uses)
+{
+	struct pool *p = l->pool;
+	uint32_t offered = session_ehlo(l->session)->mail_max;
+
+	MX_ASSERT(l->state == LINK_BUSY);
+	if (offered) /* RFC 9422 */
+		max_uses = MX_MIN(max_uses, offered);
+	if (l->ended) {
+		pool_drop(l);
+	} else if (l->used >= max_uses) {
+		session_quit(l->session);
+		forget(l);
+	} else {
+		l->state = LINK_IDLE;
+		list_remove(&l->item);
+		list_append(&p->links, &l->item);
+		timer_start(l->idle, POOL_IDLE_MS);
+	}
+	p->events->on_idle(p->data);
+}
+
+void pool_drop(struct link *l)
+{
+	session_close(l->session);
+	forget(l);
+}
+
+void pool_quit_idle(struct pool *p)
+{
+	LIST_FOR_EACH_SAFE (it, &p->links) {
+		struct link *l = MX_CONTAINER_OF(it, struct link, item);
+
+		if (l->state != LINK_IDLE)
+			continue;
+		session_quit(l->session);
+		forget(l);
+	}
+}
+
+void pool_abort_opening(struct pool *p)
+{
+	LIST_FOR_EACH_SAFE (it, &p->links) {
+		struct link *l = MX_CONTAINER_OF(it, struct link, item);
+
+		if (l->state == LINK_OPENING)
+			pool_drop(l);
+	}
+}
+
+size_t pool_count(const struct pool *p, enum link_state state, uint32_t era)
+{
+	size_t n = 0;
+
+	LIST_FOR_EACH (it, &p->links) {
+		struct link *l = MX_CONTAINER_OF(it, struct link, item);
+
+		n += l->state == state && l->era == era;
+	}
+	return n;
+}
+
+size_t pool_count_any(const struct pool *p, uint32_t era)
+{
+	size_t n = 0;
+
+	LIST_FOR_EACH (it, &p->links)
+		n += MX_CONTAINER_OF(it, struct link, item)->era == era;
+	return n;
+}

@@ -1,0 +1,500 @@
+/*
+ * What became of a message, into the queue in one transaction: recipients,
+ * the next attempt, a report, the quarantine. Only after the commit is it
+ * told to the log, to the counters and to the primary's window.
+ */
+#include <stdio.h>
+
+#include "mxhold/base/clock.h"
+#include "mxhold/base/log.h"
+#include "mxhold/base/mem.h"
+#include "mxhold/base/random.h"
+#include "mxhold/base/siphash.h"
+#include "mxhold/base/stats.h"
+#include "mxhold/net/mailbox.h"
+#include "mxhold/relay/delivery.h"
+#include "mxhold/relay/retry.h"
+
+enum {
+	STORE_AGAIN_MS = 1000
+};
+
+/* --- what goes into the job --------------------------------------------- */
+
+static const struct config_bounce *bounce_of(const struct delivery *d)
+{
+	char name[256];
+	const struct config_domain *domain;
+	struct slice s =
+		d->n_rcpts ? d->rcpts[0].rcpt->rcpt.domain : slice_make("", 0);
+
+	snprintf(name, sizeof(name), "%.*s", (int)s.n, s.p);
+	domain = config_domain(d->relay->config, name);
+	return domain ? &domain->bounce : &d->relay->config->bounce;
+}
+
+static bool is_left(const struct delivery_rcpt *r)
+{
+	return !r->settled && (!r->tried || r->judged.verdict == VERDICT_LEFT ||
+			       r->judged.verdict == VERDICT_AGAIN);
+}
+
+static bool any_left(const struct delivery *d)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		if (is_left(&d->rcpts[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool has(const struct delivery *d, enum verdict v)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		const struct delivery_rcpt *r = &d->rcpts[i];
+
+		if (!r->settled && r->tried && r->judged.verdict == v)
+			return true;
+	}
+	return false;
+}
+
+/* Recipients of the message that are not at an end with this attempt. */
+static bool others_wait(const struct delivery *d)
+{
+	if (!d->lane) /* expired as a whole */
+		return false;
+	for (size_t i = 0; i < d->msg.n_rcpts; i++) {
+		if (d->msg.rcpts[i].state == RCPT_PENDING &&
+		    d->msg.rcpts[i].dest != d->dest_number)
+			return true;
+	}
+	return any_left(d) || has(d, VERDICT_LATER);
+}
+
+/* There is one due row for a destination: with some left where they were,
+ * the others come along with them, unless they may be there already. */
+static enum verdict put_off(const struct delivery *d, bool left)
+{
+	return left && !d->maybe_duplicate ? VERDICT_LEFT : VERDICT_LATER;
+}
+
+static void decide_bounces(struct delivery *d)
+{
+	const struct config_bounce *c = bounce_of(d);
+
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		struct delivery_rcpt *r = &d->rcpts[i];
+
+		if (!r->settled && r->judged.verdict == VERDICT_FAILED)
+			r->bounce = bounce_decide(c, &d->msg.env,
+						  r->rcpt->rcpt.notify);
+	}
+}
+
+/* The quarantine takes a message as a whole: what would go there waits
+ * until the other recipients are settled. */
+static void wait_for_others(struct delivery *d, bool left)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		struct delivery_rcpt *r = &d->rcpts[i];
+
+		if (!r->settled && r->judged.verdict == VERDICT_FAILED &&
+		    r->bounce == BOUNCE_HOLD)
+			r->judged.verdict = put_off(d, left);
+	}
+}
+
+static void leave_later(struct delivery *d)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		struct delivery_rcpt *r = &d->rcpts[i];
+
+		if (!r->settled && r->judged.verdict == VERDICT_LATER)
+			r->judged.verdict = VERDICT_LEFT;
+	}
+}
+
+/* Everything that is decided; while more transactions follow, only what was
+ * delivered. */
+static size_t choose(struct delivery *d)
+{
+	bool left = any_left(d);
+	size_t n = 0;
+
+	if (!d->more) {
+		if (left && !d->maybe_duplicate)
+			leave_later(d);
+		decide_bounces(d);
+		if (others_wait(d))
+			wait_for_others(d, left);
+	}
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		struct delivery_rcpt *r = &d->rcpts[i];
+		enum verdict v = r->judged.verdict;
+
+		r->now = !r->settled && r->tried &&
+			 (v == VERDICT_DELIVERED ||
+			  (!d->more &&
+			   (v == VERDICT_LATER || v == VERDICT_FAILED)));
+		n += r->now;
+	}
+	return n;
+}
+
+/* --- the job ------------------------------------------------------------ */
+
+static bool is_expired(const struct delivery_rcpt *r)
+{
+	return r->judged.verdict == VERDICT_FAILED &&
+	       !(r->judged.bad_5xx || r->judged.reply.code >= 500);
+}
+
+static int64_t next_attempt(const struct delivery *d, int64_t now_ms)
+{
+	uint32_t attempts = 0;
+
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		if (d->rcpts[i].now)
+			attempts = MX_MAX(attempts, d->rcpts[i].rcpt->attempts);
+	}
+	return now_ms +
+	       retry_wait_ms(relay_drain_of(d->relay, d->dest), attempts + 1);
+}
+
+static void put_rcpt(struct delivery *d, const struct delivery_rcpt *r)
+{
+	static const enum settle as[] = {
+		[VERDICT_DELIVERED] = SETTLE_DELIVERED,
+		[VERDICT_LATER] = SETTLE_DEFERRED,
+		[VERDICT_FAILED] = SETTLE_FAILED,
+	};
+	struct job_settle *j = &d->settle;
+	struct settle_rcpt *s = &j->rcpts[j->n_rcpts++];
+
+	s->n = r->rcpt->n;
+	s->what = as[r->judged.verdict];
+	smtp_reply_format(&r->judged.reply, s->reply, sizeof(s->reply));
+	if (s->what == SETTLE_DELIVERED)
+		return;
+	snprintf(j->reason, sizeof(j->reason), "%.255s", s->reply);
+	if (s->what == SETTLE_DEFERRED && !j->next_attempt_ms)
+		j->next_attempt_ms = next_attempt(d, j->now_ms);
+	j->expired |= is_expired(r);
+	j->quarantine |= s->what == SETTLE_FAILED && r->bounce == BOUNCE_HOLD;
+}
+
+static void on_reported(struct job *job) /* the writer's thread */
+{
+	struct delivery *d = job->data;
+
+	mailbox_post(d->relay->mailbox, &job->node);
+}
+
+static void fill_job(struct delivery *d, size_t n)
+{
+	struct job_settle *j = &d->settle;
+
+	mem_free(j->rcpts);
+	memset(j, 0, sizeof(*j));
+	j->job.kind = JOB_SETTLE;
+	j->job.report = on_reported;
+	j->job.data = d;
+	j->id = d->id;
+	j->dest = d->dest_number;
+	j->now_ms = clock_wall_ms();
+	j->count_attempt = d->lane != NULL;
+	j->maybe_duplicate = d->maybe_duplicate;
+	snprintf(j->primary, sizeof(j->primary), "%.127s", d->host);
+	j->rcpts = mem_array(n, sizeof(*j->rcpts));
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		if (d->rcpts[i].now)
+			put_rcpt(d, &d->rcpts[i]);
+	}
+	if (j->quarantine)
+		j->expire_ms = j->now_ms + bounce_of(d)->quarantine;
+}
+
+/* --- the report --------------------------------------------------------- */
+
+static bool is_reported(const struct delivery *d, const struct delivery_rcpt *r,
+			enum dsn_action *action)
+{
+	*action = DSN_FAILED;
+	if (r->judged.verdict == VERDICT_FAILED)
+		return r->bounce == BOUNCE_REPORT;
+	*action = DSN_RELAYED;
+	return r->judged.verdict == VERDICT_DELIVERED && !d->peer_has_dsn &&
+	       bounce_wants_relayed(bounce_of(d), &d->msg.env,
+				    r->rcpt->rcpt.notify);
+}
+
+/* The reply of recipient r, as the job has it. */
+static struct slice reply_of(const struct delivery *d,
+			     const struct delivery_rcpt *r)
+{
+	for (size_t i = 0; i < d->settle.n_rcpts; i++) {
+		if (d->settle.rcpts[i].n == r->rcpt->n)
+			return slice_str(d->settle.rcpts[i].reply);
+	}
+	return slice_make("", 0);
+}
+
+static void fill_report(const struct delivery *d, const struct delivery_rcpt *r,
+			struct bounce_rcpt *out)
+{
+	const struct queue_rcpt *q = r->rcpt;
+
+	out->rcpt = q;
+	out->status = r->judged.reply.enhanced;
+	if (out->action == DSN_RELAYED)
+		out->status = "2.0.0";
+	if (r->judged.by_peer)
+		out->diagnostic = reply_of(d, r);
+	out->remote = d->lane ? slice_str(r->judged.by_peer ? d->host : "")
+			      : q->remote;
+}
+
+static void add_report(struct delivery *d)
+{
+	struct bounce_rcpt *rcpts =
+		mem_array(MX_MAX(d->n_rcpts, 1), sizeof(*rcpts));
+	struct bounce_of of = {
+		.config = d->relay->config,
+		.message = &d->msg,
+		.rcpts = rcpts,
+		.head = buf_slice(d->whole ? &d->body : &d->head),
+		.whole = d->whole,
+		.now_ms = d->settle.now_ms,
+	};
+
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		const struct delivery_rcpt *r = &d->rcpts[i];
+		struct bounce_rcpt *out = &rcpts[of.n_rcpts];
+
+		if (!r->now || !is_reported(d, r, &out->action))
+			continue;
+		fill_report(d, r, out);
+		of.n_rcpts++;
+	}
+	if (of.n_rcpts)
+		d->settle.report = bounce_new(&of);
+	mem_free(rcpts);
+}
+
+bool settling_begin(struct delivery *d)
+{
+	size_t n = choose(d);
+
+	if (!n)
+		return false;
+	fill_job(d, n);
+	add_report(d);
+	d->job = &d->settle.job;
+	writer_submit(d->relay->parts.writer, d->job);
+	return true;
+}
+
+/* --- after the commit --------------------------------------------------- */
+
+static const char *event_of(const struct delivery_rcpt *r)
+{
+	if (r->judged.verdict == VERDICT_DELIVERED)
+		return "message.forwarded";
+	if (r->judged.verdict == VERDICT_LATER)
+		return "message.deferred";
+	return is_expired(r) ? "message.expired" : "message.failed";
+}
+
+static void log_rcpt(const struct delivery *d, const struct delivery_rcpt *r)
+{
+	const struct job_settle *j = &d->settle;
+	struct slice reply = reply_of(d, r);
+	struct log_line l;
+
+	log_begin(&l, LOG_INFO, event_of(r));
+	log_str(&l, "qid", d->qid);
+	log_private(&l, "from", d->msg.env.sender);
+	log_private(&l, "to", r->rcpt->rcpt.address);
+	log_int(&l, "size", (int64_t)d->msg.size);
+	log_str(&l, "primary", d->lane ? d->lane->name : "");
+	log_str(&l, "host", j->primary);
+	log_slice(&l, "reply", reply);
+	log_int(&l, "held_s", (j->now_ms - d->msg.env.arrived_at_ms) / 1000);
+	if (r->judged.verdict == VERDICT_LATER)
+		log_int(&l, "next_s", (j->next_attempt_ms - j->now_ms) / 1000);
+	if (r->judged.verdict == VERDICT_FAILED)
+		log_str(&l, "bounce", bounce_action_name(r->bounce));
+	if (d->maybe_duplicate)
+		log_str(&l, "note", "unknown after data");
+	log_end(&l);
+}
+
+static void log_report(const struct delivery *d)
+{
+	const struct job_add *report = d->settle.report;
+	char qid[ID_TEXT_LEN + 1];
+	struct log_line l;
+
+	id_format(report->up.id, qid);
+	log_begin(&l, LOG_INFO, "bounce.made");
+	log_str(&l, "qid", d->qid);
+	log_str(&l, "report", qid);
+	log_private(&l, "to", report->env->rcpts[0].address);
+	log_end(&l);
+}
+
+/* A message is counted once: when it leaves the queue. */
+static void count(const struct delivery *d)
+{
+	bool failed = false;
+
+	if (d->maybe_duplicate)
+		counter_add(&stats.maybe_duplicate, 1);
+	if (!d->settle.gone || d->msg.env.is_report)
+		return;
+	for (size_t i = 0; i < d->settle.n_rcpts; i++)
+		failed |= d->settle.rcpts[i].what == SETTLE_FAILED;
+	if (d->settle.expired)
+		counter_add(&stats.messages_expired, 1);
+	else if (failed)
+		counter_add(&stats.messages_failed, 1);
+	else
+		counter_add(&stats.messages_forwarded, 1);
+}
+
+static void tell_lane(struct delivery *d)
+{
+	uint64_t key[2];
+
+	if (!d->lane || d->lane->is_report)
+		return;
+	random_key(key);
+	d->lane->sent++;
+	window_good(&d->lane->window);
+	if (breaker_delivered(&d->lane->breaker,
+			      siphash(key, d->msg.env.sender) | 1))
+		lane_log_breaker(d->lane, false);
+}
+
+static void tell(struct delivery *d)
+{
+	bool absent = d->settle.job.result == STORE_ABSENT, delivered = false;
+
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		struct delivery_rcpt *r = &d->rcpts[i];
+		bool good = r->judged.verdict == VERDICT_DELIVERED;
+
+		if (!r->now)
+			continue;
+		if (good || !absent) /* deleted meanwhile: only what is true */
+			log_rcpt(d, r);
+		delivered |= good;
+		r->now = false;
+		r->settled = true;
+	}
+	if (!absent)
+		count(d);
+	if (delivered)
+		tell_lane(d);
+	d->maybe_duplicate = false;
+}
+
+static void tell_report(struct delivery *d)
+{
+	struct job_add *report = d->settle.report;
+	char domain[256];
+	struct slice s;
+
+	if (!report)
+		return;
+	if (d->settle.job.result == STORE_OK) {
+		s = report->env->rcpts[0].domain;
+		snprintf(domain, sizeof(domain), "%.*s", (int)s.n, s.p);
+		log_report(d);
+		dest_report_added(d->relay, domain);
+	}
+	bounce_free(report);
+	d->settle.report = NULL;
+}
+
+static void on_again(void *data)
+{
+	struct delivery *d = data;
+
+	writer_submit(d->relay->parts.writer, d->job);
+}
+
+/*
+ * The store could not keep it. Until it can, the message counts as under way,
+ * lest what was delivered be sent again; the session ends, so that no more
+ * than one copy can come of it.
+ */
+static void try_again(struct delivery *d)
+{
+	if (d->link)
+		pool_drop(d->link);
+	d->link = NULL;
+	d->more = false;
+	if (d->relay->grace_over) {
+		delivery_end(d);
+		return;
+	}
+	log_why(LOG_ERROR, "settle.failed",
+		"what became of %s could not be written; trying again", d->qid);
+	if (!d->again)
+		d->again = timer_new(d->relay->parts.loop, on_again, d);
+	timer_start(d->again, STORE_AGAIN_MS);
+}
+
+void settling_done(struct delivery *d)
+{
+	enum store_result result = d->job->result;
+
+	if (result == STORE_FAILED || result == STORE_FULL) {
+		try_again(d);
+		return;
+	}
+	if (d->change) {
+		delivery_end(d);
+		return;
+	}
+	tell(d);
+	tell_report(d);
+	delivery_go_on(d);
+}
+
+/* --- damage ------------------------------------------------------------- */
+
+void settling_damaged(struct delivery *d)
+{
+	struct job_change *c = mem_alloc(sizeof(*c));
+	struct log_line l;
+
+	d->relay->n_damaged++;
+	log_begin(&l, LOG_ERROR, "message.damaged");
+	log_str(&l, "qid", d->qid);
+	log_str(&l, "why", "its checksum is wrong; it goes to quarantine");
+	log_end(&l);
+	c->job.kind = JOB_CHANGE;
+	c->job.report = on_reported;
+	c->job.data = d;
+	c->change = CHANGE_QUARANTINE;
+	c->ids[0] = d->id;
+	c->n = 1;
+	c->now_ms = clock_wall_ms();
+	snprintf(c->reason, sizeof(c->reason),
+		 "the content is damaged: its checksum is wrong");
+	d->state = DELIVERY_SETTLING;
+	d->change = c;
+	d->job = &c->job;
+	writer_submit(d->relay->parts.writer, d->job);
+}
+
+void settling_free(struct delivery *d)
+{
+	timer_free(d->again);
+	bounce_free(d->settle.report);
+	mem_free(d->settle.rcpts);
+	mem_free(d->change);
+}

@@ -1,0 +1,136 @@
+/*
+ * One message under way: read from the queue on the work pool, handed over
+ * through a session, settled in the queue. Main loop only.
+ *
+ *	LOADING -> WAITING -> SENDING -> SETTLING -> (SENDING | end)
+ *	   |          |          '---- left as it was ----> end
+ *	   '----------'---- not wanted any more ----------> end
+ *
+ * A small message is read whole at once, its checksum verified before a
+ * session is asked for; a large one slice by slice, the next being read while
+ * the last is on its way, and its end is given out only when the checksum of
+ * all of it is right. After the end a delivery waits for what still reads
+ * into it, then frees itself.
+ */
+#ifndef MXHOLD_RELAY_DELIVERY_H
+#define MXHOLD_RELAY_DELIVERY_H
+
+#include "mxhold/relay/bounce.h"
+#include "mxhold/relay/inner.h"
+#include "mxhold/relay/outcome.h"
+
+enum {
+	DELIVERY_SMALL = 64 * CHUNK_SIZE, /* read whole */
+	DELIVERY_RCPTS_MAX = 100          /* of one transaction */
+};
+
+enum delivery_state {
+	DELIVERY_LOADING,
+	DELIVERY_WAITING,
+	DELIVERY_SENDING,
+	DELIVERY_SETTLING,
+	DELIVERY_ENDED
+};
+
+/* What reading came to. */
+enum delivery_load {
+	LOAD_OK,
+	LOAD_ABSENT,     /* no such message any more */
+	LOAD_UNREADABLE, /* not even its record */
+	LOAD_DAMAGED     /* its content is not what was kept */
+};
+
+/* How giving up has ended. */
+enum delivery_expired {
+	EXPIRED_SETTLED,     /* look again: other destinations may be left */
+	EXPIRED_QUARANTINED, /* it was in quarantine: to be removed */
+	EXPIRED_NOTHING
+};
+
+struct delivery_rcpt {
+	const struct queue_rcpt *rcpt;
+	bool tried;                /* in some transaction of this delivery */
+	bool settled;              /* in the queue already */
+	bool now;                  /* in the job under way */
+	enum bounce_action bounce; /* when it has failed */
+	struct outcome_rcpt judged;
+};
+
+struct delivery {
+	struct list item; /* in lane->deliveries */
+	struct relay *relay;
+	const struct config *config; /* a reference */
+	struct lane *lane;           /* NULL: it has expired, nobody is asked */
+	struct dest *dest;           /* NULL with lane */
+	uint32_t dest_number;
+	uint32_t era; /* of the lane */
+	uint64_t id;
+	char qid[ID_TEXT_LEN + 1];
+	enum delivery_state state;
+	void (*on_expired)(struct relay *r, enum delivery_expired how);
+
+	/* what was read */
+	struct shelf_task task;
+	bool reading;
+	enum delivery_load load;
+	struct arena arena;
+	struct queue_message msg;
+	struct buf body; /* the whole, or the next slice */
+	struct buf head; /* of a large one, for reports */
+	bool whole;
+	uint32_t next_chunk; /* 0 = the end was read */
+	uint32_t crc;
+	bool slice_bad;              /* what the slice just read came to */
+	bool body_wanted;            /* the session waits for a slice */
+	struct delivery_rcpt *rcpts; /* pending at this destination */
+	size_t n_rcpts;
+
+	/* the transaction */
+	struct link *link;
+	char host[300];
+	bool peer_has_dsn;
+	struct smtp_send send;
+	struct recipient batch[DELIVERY_RCPTS_MAX];
+	uint16_t batch_rcpt[DELIVERY_RCPTS_MAX]; /* index into rcpts */
+	bool more;      /* another transaction follows the commit */
+	bool end_given; /* the last of the content is with the session */
+	bool maybe_duplicate, good;
+
+	/* the commit */
+	struct job *job; /* under way: settle or change */
+	struct job_settle settle;
+	struct job_change *change; /* into quarantine, when damaged */
+	struct timer *again;       /* the store failed: until it is kept */
+};
+
+void delivery_start(struct lane *l, struct dest *d, uint64_t id);
+/* Gives a message up whose time is over, for the first destination that has
+ * recipients left. */
+void delivery_expire(struct relay *r, uint64_t id,
+		     void (*on_done)(struct relay *r,
+				     enum delivery_expired how));
+/* LOADING or WAITING: left as it was. */
+void delivery_drop(struct delivery *d);
+/* WAITING: over this session, which is its own until it is given back. */
+void delivery_send(struct delivery *d, struct link *link);
+extern const struct link_user delivery_user;
+/* A report whose session could not be opened: that is its fate too. */
+void delivery_not_opened(struct delivery *d,
+			 const struct session_failure *failure);
+/* The daemon stops: SENDING is broken off, before the end of the content or
+ * wherever it is. */
+void delivery_break_off(struct delivery *d, bool wherever);
+
+/* After the commit, or when there was nothing to commit. */
+void delivery_go_on(struct delivery *d);
+void delivery_end(struct delivery *d);
+
+/* settling.c */
+/* Puts what is known into the queue; false: there is nothing to put. */
+bool settling_begin(struct delivery *d);
+/* Its content is not what was kept: to quarantine, nothing sent. */
+void settling_damaged(struct delivery *d);
+void settling_done(struct delivery *d); /* the job is back */
+void settling_free(struct delivery *d);
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * The inside of the relay: one struct relay, a lane for each primary, a dest
+ * for each destination of the queue, a delivery for each message under way.
+ * Main loop only. Private to the layer.
+ *
+ *	relay.c		makes, reloads, stops; the operator's words
+ *	dest.c		destinations: found, bound to lanes, their due heads
+ *	lane.c		one primary: may mail go, how much, what next
+ *	pool.c		its sessions
+ *	delivery.c	one message: read, handed over
+ *	settling.c	what became of it, into the queue
+ *	expiry.c	what has waited too long
+ *	shelf.c		reads on the work pool
+ *
+ * Work is started by events alone: mail came (kick), a primary changed, a
+ * commit is done, a session opened or ended, a timer. Each marks a lane; the
+ * lanes marked run in the next turn of the loop.
+ */
+#ifndef MXHOLD_RELAY_INNER_H
+#define MXHOLD_RELAY_INNER_H
+
+#include "mxhold/base/map.h"
+#include "mxhold/relay/breaker.h"
+#include "mxhold/relay/pool.h"
+#include "mxhold/relay/relay.h"
+#include "mxhold/relay/shelf.h"
+#include "mxhold/relay/window.h"
+
+enum {
+	PAGE_ROWS = 64, /* due rows read at once */
+	PAGES_MAX = 8,  /* of rows that are all under way already */
+	SUSPECTS_MAX = 64,
+	UNREADABLE_MAX = 64,
+	PREFETCH_MAX = 8,    /* messages read ahead of a free session */
+	IN_FLIGHT_MAX = 256, /* of all lanes */
+	REPORT_LANES_MAX = 16,
+	LOOK_UPS_MAX = 64 /* in the store, in one turn of the loop */
+};
+
+struct due_page {
+	struct due_row rows[PAGE_ROWS];
+	size_t n, at;
+};
+
+/*
+ * A destination of the queue. Never freed while the relay lives: numbers are
+ * few and are not used again. lane NULL: its domain has left the
+ * configuration and its mail is held back, or (reports) nothing is due.
+ */
+struct dest {
+	struct list item; /* in lane->dests */
+	struct relay *relay;
+	struct lane *lane;
+	uint32_t number;
+	enum dest_kind kind;
+	char *domain;
+	int64_t look_at_ms; /* wall: when it may have something due; 0 = now */
+	struct due_page *pages[2]; /* by window_class; NULL = nothing read */
+};
+
+struct lane {
+	struct list item; /* in relay->lanes */
+	struct relay *relay;
+	char *name; /* of the primary; of the domain for reports */
+	bool is_report;
+	struct list dests, deliveries;
+	struct pool pool;
+	struct window window;
+	struct breaker breaker;
+	struct timer *timer;
+	bool marked; /* runs in the next turn */
+	bool paused;
+	bool forced;   /* drain now: goes although it is not up */
+	bool released; /* drain now: goes although it is held */
+	bool outage;   /* it was not up since it last ran */
+	uint32_t era;  /* counts outages: what hangs from the last is no load */
+	uint32_t failures;     /* openings that failed, in a row */
+	int64_t recovered_ms;  /* wall: mail from here on is fresh */
+	int64_t cool_until_ms; /* mono: no new session before */
+	uint64_t sent;
+	/* Messages that were under way when a connection broke. */
+	uint64_t suspects[SUSPECTS_MAX];
+	uint32_t suspect_at;
+	char trouble[200]; /* why its sessions do not open, or "" */
+};
+
+struct relay {
+	struct relay_parts parts;
+	const struct config *config; /* a reference */
+	struct reader *reader;       /* the main loop's own */
+	struct mailbox *mailbox;     /* settled jobs come home here */
+	struct shelf *shelf;
+	struct list lanes;
+	struct dest **dests;
+	size_t n_dests, dests_room;
+	uint32_t next_dest;   /* numbers below it are known */
+	struct map in_flight; /* id -> struct delivery */
+	size_t n_deliveries;  /* also those that only wait to be freed */
+	struct timer *turn;   /* marked lanes run in the next turn */
+	bool look_wanted;     /* destinations may be new or have mail again */
+	bool reports_wanted;  /* the same of the reports' */
+	struct timer *look;   /* not too often; and the next report due */
+	int64_t looked_ms;    /* mono */
+	struct expiry *expiry;
+	uint64_t unreadable[UNREADABLE_MAX];
+	uint32_t unreadable_at;
+	uint64_t n_damaged; /* since the start, for the alarm */
+	bool stopping;
+	struct timer *grace;
+	int64_t grace_ms;
+	bool grace_half, grace_over;
+	struct timer *idle; /* tells on_idle */
+	void (*on_idle)(void *data);
+	void *data;
+};
+
+/* relay.c */
+void relay_queue_turn(struct relay *r);
+/* Every minute: what no event tells of. */
+void relay_sweep(struct relay *r);
+/* Something has ended: perhaps it was the last that relay_stop waits for. */
+void relay_check_idle(struct relay *r);
+const struct config_domain *relay_domain(const struct relay *r,
+					 const struct dest *d);
+const struct config_drain *relay_drain_of(const struct relay *r,
+					  const struct dest *d);
+struct slice relay_id_key(const uint64_t *id);
+
+/* dest.c */
+/* Reads new destinations and binds all; false: there are more, look again. */
+bool dest_discover(struct relay *r);
+void dest_bind_all(struct relay *r);
+/* Reports that have become due get a lane. Returns when to look again. */
+int64_t dest_look_for_reports(struct relay *r, int64_t now_ms);
+void dest_unbind(struct dest *d);
+void dest_wake(struct dest *d);
+void dest_wake_all(struct relay *r, bool reports);
+/* A report was put for this sender's domain. */
+void dest_report_added(struct relay *r, const char *domain);
+void dest_drop_pages(struct dest *d);
+/* The head of its due rows of that class that is not under way, read page by
+ * page; NULL: none is due. dest_take removes it. */
+const struct due_row *dest_peek(struct dest *d, enum window_class class,
+				int64_t now_ms);
+void dest_take(struct dest *d, enum window_class class);
+/* Mail that is held back because nobody is configured for it. */
+size_t dest_alarms(struct relay *r, char (*out)[256], size_t max);
+void dest_free_all(struct relay *r);
+
+/* lane.c */
+struct lane *lane_find(const struct relay *r, const char *name);
+struct lane *lane_get(struct relay *r, const char *name, bool is_report);
+void lane_mark(struct lane *l);
+void lane_run(struct lane *l);
+void lane_reload(struct lane *l);
+void lane_drain_now(struct lane *l);
+/* What a delivery has seen and how it ended. */
+void lane_loaded(struct lane *l);
+void lane_note_pressed(struct lane *l);
+void lane_note_bad(struct lane *l, enum health_event e, const char *why);
+void lane_log_breaker(const struct lane *l, bool open);
+bool lane_suspect(struct lane *l, uint64_t id); /* true: it was one before */
+void lane_cool(struct lane *l, int64_t ms);
+bool lane_is_idle(const struct lane *l);
+void lane_free(struct lane *l);
+size_t lane_count_reports(const struct relay *r);
+
+/* expiry.c */
+struct expiry *expiry_new(struct relay *r);
+void expiry_stop(struct expiry *x); /* starts nothing more */
+bool expiry_is_idle(const struct expiry *x);
+void expiry_free(struct expiry *x);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * The sessions with one primary (or one sender's MX, for reports): opening,
+ * idle, busy. An idle one is kept for the next message for some seconds and
+ * says QUIT then. Main loop only.
+ */
+#ifndef MXHOLD_RELAY_POOL_H
+#define MXHOLD_RELAY_POOL_H
+
+#include "mxhold/base/list.h"
+#include "mxhold/net/timer.h"
+#include "mxhold/outbound/session.h"
+
+enum {
+	POOL_IDLE_MS = 5000
+};
+
+enum link_state {
+	LINK_OPENING,
+	LINK_IDLE,
+	LINK_BUSY
+};
+
+/* Whoever has taken a link hears its transaction. */
+struct link_user {
+	void (*on_body)(void *data);
+	void (*on_sent)(void *data, const struct session_result *result);
+};
+
+struct link {
+	struct list item;
+	struct pool *pool;
+	struct session *session;
+	enum link_state state;
+	uint32_t used; /* messages carried */
+	bool ended;    /* the peer hung up while it was lent out */
+	uint32_t era;  /* the owner's, when it was opened */
+	struct timer *idle;
+	const struct link_user *user;
+	void *data;
+};
+
+struct pool_events {
+	void (*on_idle)(void *data); /* a session is there to be taken */
+	void (*on_failed)(void *data, const struct session_failure *failure);
+};
+
+struct pool {
+	struct loop *loop;
+	struct outbound *outbound;
+	const struct pool_events *events;
+	void *data;
+	struct list links;
+	size_t n;
+};
+
+void pool_init(struct pool *p, struct loop *l, struct outbound *o,
+	       const struct pool_events *events, void *data);
+void pool_open(struct pool *p, const struct session_target *target,
+	       uint32_t era);
+/* An idle session, now busy; NULL: none. */
+struct link *pool_take(struct pool *p, const struct link_user *user,
+		       void *data);
+/* Back to the pool; closed with QUIT after max_uses messages. */
+void pool_give_back(struct link *l, uint32_t max_uses);
+/* The session is over or not wanted: closed at once. */
+void pool_drop(struct link *l);
+void pool_quit_idle(struct pool *p);
+void pool_abort_opening(struct pool *p);
+/* How many links there are in this state and era; any: whatever state. */
+size_t pool_count(const struct pool *p, enum link_state state, uint32_t era);
+size_t pool_count_any(const struct pool *p, uint32_t era);
+
+#endif
