@@ -141,8 +141,6 @@ size_t smtp_server_feed(struct smtp_server *s, struct slice bytes)
 {
 	size_t n = MX_MIN(bytes.n, buf_left(&s->in));
 
-	if (s->mode == MODE_CLOSED)
-		return bytes.n;
 	if (s->open == SMTP_ASK_TLS) {
 		/* RFC 3207 4.2: never to be read inside TLS. */
 		s->injected |= bytes.n > 0;
@@ -150,6 +148,8 @@ size_t smtp_server_feed(struct smtp_server *s, struct slice bytes)
 	}
 	if (s->open != SMTP_ASK_NOTHING)
 		return 0;
+	if (s->mode == MODE_CLOSED)
+		return bytes.n;
 	if (buf_append(&s->in, bytes.p, n)) {
 		server_say_text(s, 421, "4.3.0", "out of memory, closing");
 		return bytes.n;
