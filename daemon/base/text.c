@@ -54,7 +54,7 @@ int text_unhex(struct slice s, uint8_t *out, size_t n)
 		if (hex_value(s.p[i]) < 0)
 			return -1;
 	for (size_t i = 0; i < n; i++)
-		out[i] = (uint8_t)(hex_value(s.p[2 * i]) << 4 |
+		out[i] = (uint8_t)(hex_value(s.p[2 * i]) * 16 +
 				   hex_value(s.p[2 * i + 1]));
 	return 0;
 }

@@ -112,7 +112,7 @@ int domain_display(const char *canonical, char *out, size_t room)
 	char *unicode = NULL;
 	int ret = -1;
 
-	if (idn2_to_unicode_8z8z(canonical, &unicode, 0) == IDN2_OK)
+	if (idn2_to_unicode_8z8z(canonical, &unicode, 0) == IDN2_OK && unicode)
 		shown = slice_str(unicode);
 	if (shown.n >= room)
 		shown = slice_str(canonical);
