@@ -347,19 +347,27 @@ static size_t on_alarms(void *data, char (*out)[256], size_t max)
 	return n;
 }
 
+/* On the writer's thread: the next slice, until nothing old is left. */
 static void on_history_trimmed(struct job *job)
 {
-	mem_free(job);
+	struct history_trim *trim =
+		MX_CONTAINER_OF(job, struct history_trim, call.job);
+
+	if (job->result == STORE_OK && trim->more)
+		writer_submit(job->data, job);
+	else
+		mem_free(trim);
 }
 
 static void on_housekeeping(void *data)
 {
 	struct daemon *d = data;
+	struct history_trim *trim = mem_alloc(sizeof(*trim));
 
-	writer_submit(
-		d->writer,
-		history_trim_job(clock_wall_ms() - d->config->queue.history,
-				 on_history_trimmed));
+	history_trim_job(trim, clock_wall_ms() - d->config->queue.history);
+	trim->call.job.report = on_history_trimmed;
+	trim->call.job.data = d->writer;
+	writer_submit(d->writer, &trim->call.job);
 	timer_start(d->housekeeping, HOUSEKEEPING_MS);
 }
 
