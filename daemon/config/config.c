@@ -90,12 +90,12 @@ static void config_free(struct config *c)
 	pool_done(&pool);
 }
 
-struct config *config_load(const char *file, char **complaints)
+static struct config *load(const char *file, bool peek, char **complaints)
 {
 	struct complaints all;
 	struct pool scratch = {0};
 	struct tree tree;
-	struct builder b = {.tree = &tree, .complaints = &all};
+	struct builder b = {.tree = &tree, .complaints = &all, .peek = peek};
 
 	complaints_init(&all);
 	tree_init(&tree, &scratch, &all);
@@ -115,6 +115,16 @@ struct config *config_load(const char *file, char **complaints)
 	complaints_done(&all);
 	pool_done(&scratch);
 	return b.c;
+}
+
+struct config *config_load(const char *file, char **complaints)
+{
+	return load(file, false, complaints);
+}
+
+struct config *config_peek(const char *file, char **complaints)
+{
+	return load(file, true, complaints);
 }
 
 struct config *config_ref(const struct config *c)

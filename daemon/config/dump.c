@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,31 +89,76 @@ static int dump_value(const struct schema_option *o, const void *base,
 		       : value_format(o, base, out);
 }
 
+/* Is it what the table gives? Durations and sizes in any unit. */
+static bool is_default(const struct schema_option *o, struct slice value)
+{
+	union {
+		max_align_t align;
+		char bytes[sizeof(struct config)];
+	} base = {0};
+	struct pool pool = {0};
+	struct value_target t = {
+		.base = &base,
+		.pool = &pool,
+		.label = o->name,
+	};
+	struct buf def;
+	bool same;
+
+	if (!o->def)
+		return false;
+	buf_init(&def, 1 << 20);
+	if (o->type == SCHEMA_RAW || o->type == SCHEMA_RAWS) {
+		schema_format_default(o, &def);
+	} else {
+		value_set_default(&t, o);
+		value_format(o, &base, &def);
+	}
+	same = slice_eq(buf_slice(&def), value);
+	buf_done(&def);
+	pool_done(&pool);
+	return same;
+}
+
+static int dump_option(const struct schema_option *o, const void *base,
+		       const char *indent, bool own, struct buf *out)
+{
+	struct buf value;
+	int rc;
+
+	buf_init(&value, SIZE_MAX / 2);
+	rc = dump_value(o, base, &value);
+	if (!own || !is_default(o, buf_slice(&value))) {
+		rc |= buf_printf(out, "%s%s = ", indent, o->name);
+		rc |= buf_append_slice(out, buf_slice(&value));
+		rc |= buf_append_str(out, "\n");
+	}
+	buf_done(&value);
+	return rc;
+}
+
 static int dump_options(enum schema_id id, const void *base, const char *indent,
-			struct buf *out)
+			bool own, struct buf *out)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < schema_n_options; i++) {
 		const struct schema_option *o = &schema_options[i];
 
-		if (o->section != id)
-			continue;
-		rc |= buf_printf(out, "%s%s = ", indent, o->name);
-		rc |= dump_value(o, base, out);
-		rc |= buf_append_str(out, "\n");
+		if (o->section == id)
+			rc |= dump_option(o, base, indent, own, out);
 	}
 	return rc;
 }
 
 static int dump_titled(enum schema_id id, const char *title, const void *base,
-		       struct buf *out)
+		       bool own, struct buf *out)
 {
 	int rc = buf_printf(out, "\n%s ", schema_sections[id].name);
 
 	rc |= value_quote(out, title);
 	rc |= buf_append_str(out, " {\n");
-	rc |= dump_options(id, base, "\t", out);
+	rc |= dump_options(id, base, "\t", own, out);
 	return rc;
 }
 
@@ -160,9 +206,9 @@ static int dump_overrides(const struct config *c, const struct config_domain *d,
 }
 
 static int dump_domain(const struct config *c, const struct config_domain *d,
-		       struct buf *out)
+		       bool own, struct buf *out)
 {
-	int rc = dump_titled(SCHEMA_DOMAIN, d->display, d, out);
+	int rc = dump_titled(SCHEMA_DOMAIN, d->display, d, own, out);
 
 	for (size_t i = 0; i < SCHEMA_SECTIONS; i++)
 		if (schema_sections[i].in_domain)
@@ -170,51 +216,76 @@ static int dump_domain(const struct config *c, const struct config_domain *d,
 	return rc | buf_append_str(out, "}\n");
 }
 
-static int dump_globals(const struct config *c, struct buf *out)
+static int dump_globals(const struct config *c, bool own, struct buf *out)
 {
-	int rc = dump_options(SCHEMA_TOP, c, "", out);
+	int rc = dump_options(SCHEMA_TOP, c, "", own, out);
 
 	for (size_t i = SCHEMA_TOP + 1; i < SCHEMA_SECTIONS; i++) {
 		const struct schema_section *s = &schema_sections[i];
+		size_t before = out->n, empty;
 
 		if (s->titled)
 			continue;
 		rc |= buf_printf(out, "\n%s {\n", s->name);
-		rc |= dump_options(s->id, (const char *)c + s->at, "\t", out);
+		empty = out->n;
+		rc |= dump_options(s->id, (const char *)c + s->at, "\t", own,
+				   out);
+		if (out->n == empty)
+			buf_truncate(out, before);
+		else
+			rc |= buf_append_str(out, "}\n");
+	}
+	return rc;
+}
+
+static int dump_titled_globals(const struct config *c, bool own,
+			       struct buf *out)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < c->n_listens; i++) {
+		rc |= dump_titled(SCHEMA_LISTEN, c->listens[i].name,
+				  &c->listens[i], own, out);
+		rc |= buf_append_str(out, "}\n");
+	}
+	for (size_t i = 0; i < c->n_alerts; i++) {
+		rc |= dump_titled(SCHEMA_ALERT, c->alerts[i].name,
+				  &c->alerts[i], own, out);
+		rc |= buf_append_str(out, "}\n");
+	}
+	for (size_t i = 0; i < c->n_primaries; i++) {
+		if (strncmp(c->primaries[i]->name, "mx:", 3) == 0)
+			continue;
+		rc |= dump_titled(SCHEMA_PRIMARY, c->primaries[i]->name,
+				  c->primaries[i], own, out);
 		rc |= buf_append_str(out, "}\n");
 	}
 	return rc;
 }
 
-char *config_dump(const struct config *c)
+static char *dump(const struct config *c, bool own)
 {
 	struct buf out;
 	char *text = NULL;
 	int rc;
 
 	buf_init(&out, SIZE_MAX / 2);
-	rc = dump_globals(c, &out);
-	for (size_t i = 0; i < c->n_listens; i++) {
-		rc |= dump_titled(SCHEMA_LISTEN, c->listens[i].name,
-				  &c->listens[i], &out);
-		rc |= buf_append_str(&out, "}\n");
-	}
-	for (size_t i = 0; i < c->n_alerts; i++) {
-		rc |= dump_titled(SCHEMA_ALERT, c->alerts[i].name,
-				  &c->alerts[i], &out);
-		rc |= buf_append_str(&out, "}\n");
-	}
-	for (size_t i = 0; i < c->n_primaries; i++) {
-		if (strncmp(c->primaries[i]->name, "mx:", 3) == 0)
-			continue;
-		rc |= dump_titled(SCHEMA_PRIMARY, c->primaries[i]->name,
-				  c->primaries[i], &out);
-		rc |= buf_append_str(&out, "}\n");
-	}
+	rc = dump_globals(c, own, &out);
+	rc |= dump_titled_globals(c, own, &out);
 	for (size_t i = 0; i < c->n_domains; i++)
-		rc |= dump_domain(c, &c->domains[i], &out);
+		rc |= dump_domain(c, &c->domains[i], own, &out);
 	if (rc == 0)
 		text = strndup(buf_slice(&out).p, out.n);
 	buf_done(&out);
 	return text;
+}
+
+char *config_dump(const struct config *c)
+{
+	return dump(c, false);
+}
+
+char *config_dump_own(const struct config *c)
+{
+	return dump(c, true);
 }

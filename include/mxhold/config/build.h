@@ -15,6 +15,7 @@ struct builder {
 	struct complaints *complaints;
 	struct pool *pool; /* lives as long as the configuration */
 	struct config *c;
+	bool peek; /* files it names, users and groups are not looked at */
 	/* Where each came from: same order as c->domains and so on; implicit
 	 * primaries (behind n_primary_sections) have none. */
 	struct tree_section **domain_sections, **primary_sections;

@@ -282,6 +282,9 @@ struct config {
  * One call at a time in a process: libConfuse keeps globals.
  */
 struct config *config_load(const char *file, char **complaints);
+/* The same for who only wants to know where things are: the files it names
+ * (keys, recipients), users and groups are not looked at. */
+struct config *config_peek(const char *file, char **complaints);
 struct config *config_ref(const struct config *c);
 void config_unref(const struct config *c); /* NULL is fine */
 
@@ -295,5 +298,7 @@ void config_needs_restart(const struct config *old, const struct config *new_,
 			  char *out, size_t room);
 /* The configuration in force, with defaults, in its own syntax; malloc'ed. */
 char *config_dump(const struct config *c);
+/* The same without what is as by default. */
+char *config_dump_own(const struct config *c);
 
 #endif

@@ -32,6 +32,32 @@ START_TEST(config_dump__reads_back_as_itself)
 }
 END_TEST
 
+START_TEST(config_dump_own__leaves_out_the_defaults)
+{
+	struct config *c = load_text(
+		"hostname = \"mx2.example.com\"\n"
+		"queue { retention = 30d reserve = 2G }\n"
+		"listen \"smtp\" { }\n"
+		"domain \"b.example\" { primary = mx recipients = learn }\n");
+	char *text, *want;
+
+	ck_assert_msg(c != NULL, "%s", load_complaints);
+	text = config_dump_own(c);
+	want = load_expand("hostname = \"mx2.example.com\"\n"
+			   "conf_dir = \"@/d\"\n"
+			   "postmaster = \"postmaster@b.example\"\n"
+			   "threads = ");
+	ck_assert(strncmp(text, want, strlen(want)) == 0);
+	ck_assert_ptr_nonnull(strstr(text, "\nqueue {\n\treserve = \"2G\"\n}"));
+	ck_assert_ptr_nonnull(
+		strstr(text, "\ndomain \"b.example\" {\n\tprimary = \"mx\"\n"
+			     "\trecipients = \"learn\"\n}\n"));
+	config_unref(c);
+	free(text);
+	free(want);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("dump");
@@ -41,6 +67,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, load_setup, load_teardown);
 	tcase_add_test(t, config_dump__reads_back_as_itself);
+	tcase_add_test(t, config_dump_own__leaves_out_the_defaults);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

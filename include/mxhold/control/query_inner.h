@@ -1,0 +1,71 @@
+/* The inside of a query, shared by its files. Private to control. */
+#ifndef MXHOLD_CONTROL_QUERY_INNER_H
+#define MXHOLD_CONTROL_QUERY_INNER_H
+
+#include "mxhold/base/map.h"
+#include "mxhold/control/query.h"
+
+struct query_command {
+	const char *name;
+	bool filtered; /* takes a FILTER */
+	enum query_more (*step)(struct query *q, struct buf *out);
+};
+
+struct query {
+	const struct query_command *command;
+	struct store *store;
+	const struct config *config;
+	struct query_live live;
+	json_t *args;
+	struct filter filter;
+	struct reader *reader;
+	struct arena arena;
+	int64_t now_ms;
+	bool changes; /* only messages that this change applies to */
+	enum change change;
+
+	/* where it stands */
+	uint64_t after; /* the last id looked at */
+	size_t at;      /* in filter.ids */
+	uint64_t matched, bytes;
+	uint64_t before; /* history */
+	uint32_t chunk;  /* content */
+	uint64_t sent;   /* octets of content given */
+	json_t *sample;  /* array */
+	struct map ages; /* domain -> struct query_age */
+};
+
+/* "exit" and "error" lines; both give QUERY_DONE. */
+enum query_more query_end(struct buf *out, enum exit_code exit,
+			  const char *error);
+enum query_more query_failed(struct buf *out);
+
+/*
+ * Looks at the next page of messages and calls fn for each that matches.
+ * QUERY_DONE when there are no more (or limit is reached); *failed is set
+ * when the store failed.
+ */
+enum query_more query_page(struct query *q,
+			   void (*fn)(struct query *q,
+				      const struct queue_message *m,
+				      void *data),
+			   void *data, bool *failed);
+/* The message of args.id: 0, or -1 with the end written. */
+int query_message(struct query *q, struct buf *out, struct queue_message *m);
+
+enum query_more query_step_list(struct query *q, struct buf *out);
+enum query_more query_step_count(struct query *q, struct buf *out);
+enum query_more query_step_ages(struct query *q, struct buf *out);
+enum query_more query_step_select(struct query *q, struct buf *out);
+void query_ages_done(struct query *q);
+
+enum query_more query_step_show(struct query *q, struct buf *out);
+enum query_more query_step_headers(struct query *q, struct buf *out);
+enum query_more query_step_raw(struct query *q, struct buf *out);
+enum query_more query_step_log(struct query *q, struct buf *out);
+
+enum query_more query_step_status(struct query *q, struct buf *out);
+enum query_more query_step_primary_list(struct query *q, struct buf *out);
+enum query_more query_step_primary_show(struct query *q, struct buf *out);
+
+#endif
