@@ -31,10 +31,11 @@ int body_put(struct txn *t, uint64_t id, uint32_t *chunk, struct slice body)
 static int remove_with(struct txn *t, MDB_cursor *c, uint64_t id, bool *all)
 {
 	uint8_t key[KEY_BODY];
-	MDB_val k = env_val(key, sizeof(key)), v;
+	MDB_val k, v;
 	int rc;
 
 	key_body(key, id, 0);
+	k = env_val(key, sizeof(key));
 	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
 	while (!rc && k.mv_size == KEY_BODY && be64_get(k.mv_data) == id) {
 		if (t->chunks_left == 0) {

@@ -246,9 +246,10 @@ static int write_generation(struct directory_load *l, struct error *err)
 static int forget_generation(struct directory *d, MDB_txn *txn, uint32_t number)
 {
 	uint8_t key[4];
-	MDB_val k = env_val(key, sizeof(key));
+	MDB_val k;
 
 	be32_put(key, number);
+	k = env_val(key, sizeof(key));
 	return mdb_del(txn, d->dbi[DIR_GENERATION], &k, NULL);
 }
 
@@ -355,7 +356,7 @@ static int remove_entries(struct directory *d, MDB_txn *txn, uint32_t number,
 			  bool *all)
 {
 	uint8_t key[4];
-	MDB_val k = env_val(key, sizeof(key)), v;
+	MDB_val k, v;
 	MDB_cursor *c;
 	unsigned n = 0;
 	int rc = mdb_cursor_open(txn, d->dbi[DIR_ENTRY], &c);
@@ -363,6 +364,7 @@ static int remove_entries(struct directory *d, MDB_txn *txn, uint32_t number,
 	if (rc)
 		return rc;
 	be32_put(key, number);
+	k = env_val(key, sizeof(key));
 	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
 	*all = true;
 	while (!rc && k.mv_size > 4 && be32_get(k.mv_data) == number) {

@@ -97,12 +97,13 @@ static int oldest_from(struct reader *r, uint32_t from, uint32_t *dest,
 {
 	uint8_t key[KEY_DUE];
 	MDB_cursor *c;
-	MDB_val k = env_val(key, sizeof(key)), v;
+	MDB_val k, v;
 	int rc = snapshot_cursor(r, TABLE_AGE, &c);
 
 	if (rc)
 		return rc;
 	key_due(key, from, 0, 0);
+	k = env_val(key, sizeof(key));
 	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
 	if (!rc && k.mv_size != KEY_DUE)
 		rc = MDB_CORRUPTED;

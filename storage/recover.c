@@ -11,13 +11,15 @@
 static int move_row(struct store *s, MDB_cursor *from, MDB_val *k, MDB_val *v)
 {
 	uint8_t key[64], value[64];
-	MDB_val k2 = env_val(key, k->mv_size), v2 = env_val(value, v->mv_size);
+	MDB_val k2, v2;
 	int rc;
 
 	if (k->mv_size > sizeof(key) || v->mv_size > sizeof(value))
 		return MDB_CORRUPTED;
 	memcpy(key, k->mv_data, k->mv_size);
 	memcpy(value, v->mv_data, v->mv_size);
+	k2 = env_val(key, k->mv_size);
+	v2 = env_val(value, v->mv_size);
 	rc = mdb_cursor_del(from, 0);
 	if (rc)
 		return rc;

@@ -260,17 +260,17 @@ static void check_panic(struct writer *w, int rc)
 
 static void fail(struct writer *w, struct job **jobs, size_t n, int rc)
 {
-	enum store_result result =
-		is_no_room(w, rc) ? STORE_FULL : STORE_FAILED;
+	bool full = is_no_room(w, rc);
+	enum store_result result = full ? STORE_FULL : STORE_FAILED;
 
+	log_why(LOG_ERROR, full ? "queue.full" : "queue.failed", "%s",
+		mdb_strerror(rc));
 	for (size_t i = 0; i < n; i++)
 		jobs[i]->result = result;
 }
 
 static void note_failure(struct writer *w, int rc, bool at_commit)
 {
-	log_why(LOG_ERROR, "queue.failed", "%s: %s",
-		at_commit ? "commit" : "transaction", mdb_strerror(rc));
 	if (!at_commit && rc != MDB_PANIC)
 		return;
 	atomic_store(&w->txn.store->failing, true);
@@ -307,10 +307,12 @@ static void process(struct writer *w, struct job **jobs, size_t n)
 	if (!rc)
 		return;
 	note_failure(w, rc, at_commit);
-	if (n == 1 || rc == MDB_PANIC || (at_commit && !is_no_room(w, rc)))
+	if (n == 1 || rc == MDB_PANIC || (at_commit && !is_no_room(w, rc))) {
 		fail(w, jobs, n, rc);
-	else
-		replay(w, jobs, n);
+		return;
+	}
+	log_why(LOG_WARNING, "queue.replay", "%s", mdb_strerror(rc));
+	replay(w, jobs, n);
 }
 
 /* --- a batch ----------------------------------------------------------- */
@@ -334,6 +336,7 @@ static void sweep(struct writer *w)
 	if (!rc)
 		return;
 	note_failure(w, rc, at_commit);
+	log_why(LOG_ERROR, "queue.failed", "sweep: %s", mdb_strerror(rc));
 	w->txn.sweep_waits = false; /* until the next large removal */
 }
 
