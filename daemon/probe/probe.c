@@ -332,11 +332,11 @@ static void on_sent(void *data, const struct session_result *r)
 	b->is_open = !r->broken;
 	if (r->mail.code && smtp_reply_class(&r->mail) != 2) {
 		judge_reply(b, "mail", &r->mail, false);
-	} else if (r->broken || rcpt->code == 0) {
-		snprintf(text, sizeof(text), "rcpt: %s", r->failure.text);
-		end(b, HEALTH_BAD, text);
-	} else {
+	} else if (rcpt->code) {
 		note_rcpt(b, rcpt);
 		judge_reply(b, "rcpt", rcpt, rcpt->code != 421);
+	} else {
+		snprintf(text, sizeof(text), "rcpt: %s", r->failure.text);
+		end(b, HEALTH_BAD, text);
 	}
 }

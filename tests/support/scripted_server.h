@@ -326,6 +326,14 @@ static inline void scripted_stop(struct scripted *s)
 	buf_done(&s->body);
 }
 
+/* For short time-outs only where one is what is tested. */
+static inline bool scripted_stalls(const char *const *script)
+{
+	while (*script && strcmp(*script, "STALL") != 0)
+		script++;
+	return *script != NULL;
+}
+
 /* A line that begins so was heard. */
 static inline bool scripted_heard(const struct scripted *s, const char *prefix)
 {

@@ -136,7 +136,7 @@ START_TEST(attempt__tells_how_far_it_got)
 	scripted_start(&server, r.loop, scripts, NULL);
 	rig_add(&r, &server);
 	r.primary.tls = refusals[_i].tls;
-	r.target.command_timeout = 300;
+	r.target.command_timeout = scripted_stalls(scripts[0]) ? 1000 : 30000;
 	rig_open(&r);
 	ck_assert_uint_eq(r.opened, 0);
 	ck_assert_uint_eq(r.failed, 1);
@@ -167,7 +167,7 @@ START_TEST(attempt__goes_on_to_the_next_host)
 	scripted_start(&fine, r.loop, well, NULL);
 	rig_add(&r, &bad);
 	rig_add(&r, &fine);
-	r.target.command_timeout = 300;
+	r.target.command_timeout = scripted_stalls(scripts[0]) ? 1000 : 30000;
 	rig_must_open(&r);
 	ck_assert_uint_eq(session_peer(r.session)->port, fine.at.port);
 	ck_assert_uint_eq(bad.n_clients, 1);
@@ -419,7 +419,7 @@ START_TEST(attempt__goes_in_clear_when_tls_is_broken)
 	rig_init(&r);
 	scripted_start(&server, r.loop, scripts, NULL);
 	rig_add(&r, &server);
-	r.target.command_timeout = 300;
+	r.target.command_timeout = scripted_stalls(scripts[0]) ? 1000 : 30000;
 	rig_must_open(&r);
 	ck_assert_uint_eq(server.n_clients, 2);
 	ck_assert_ptr_null(session_tls(r.session));

@@ -292,7 +292,8 @@ START_TEST(transaction__tells_what_was_answered)
 	rig_init(&r);
 	scripted_start(&server, r.loop, scripts, NULL);
 	rig_add(&r, &server);
-	r.target.command_timeout = r.target.data_timeout = 400;
+	if (scripted_stalls(script))
+		r.target.command_timeout = r.target.data_timeout = 1000;
 	rig_must_open(&r);
 	rig_send(&r, 3, NULL);
 	ck_assert_uint_eq(r.sent, 1);
