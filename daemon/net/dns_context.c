@@ -1,6 +1,9 @@
 #include "dns_context.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <unbound.h>
+#include <unistd.h>
 
 #include "loop_internal.h"
 
@@ -66,39 +69,57 @@ static int set_servers(struct ub_ctx *ub,
 	return rc == 0 ? 0 : failed(err, "resolver", "/etc/resolv.conf", rc);
 }
 
-static void open_zones(struct ub_ctx *ub)
+static int open_zones(struct ub_ctx *ub)
 {
-	for (size_t i = 0; i < MX_ARRAY_SIZE(opened); i++)
-		ub_ctx_zone_remove(ub, opened[i]);
-	for (int i = 16; i < 32; i++) {
+	int rc = 0;
+	for (size_t i = 0; i < MX_ARRAY_SIZE(opened) && rc == 0; i++)
+		rc = ub_ctx_zone_remove(ub, opened[i]);
+	for (int i = 16; i < 32 && rc == 0; i++) {
 		char zone[32];
 		snprintf(zone, sizeof(zone), "%d.172.in-addr.arpa.", i);
-		ub_ctx_zone_remove(ub, zone);
+		rc = ub_ctx_zone_remove(ub, zone);
 	}
+	return rc;
 }
 
-/* The hosts file is not read: mail goes by DNS. Zones come last, removing one
- * freezes the settings. */
+static int set_options(struct ub_ctx *ub, struct error *err)
+{
+	int rc = 0;
+	for (size_t i = 0; i < MX_ARRAY_SIZE(settings) && rc == 0; i++) {
+		rc = ub_ctx_set_option(ub, settings[i].name, settings[i].value);
+		if (rc != 0)
+			failed(err, "resolver setting", settings[i].name, rc);
+	}
+	return rc;
+}
+
+static int set_anchor(struct ub_ctx *ub, const char *anchor, struct error *err)
+{
+	if (!anchor)
+		return 0;
+	if (access(anchor, R_OK) != 0)
+		return error_sys(err, errno, "trust anchor %s", anchor);
+	int rc = ub_ctx_add_ta_file(ub, anchor);
+	return rc == 0 ? 0 : failed(err, "trust anchor", anchor, rc);
+}
+
+/* The hosts file is not read: mail goes by DNS. Zones come last: removing the
+ * first freezes the settings, and what is wrong with the anchor shows there.
+ * libunbound's own lines on stderr are no log lines of ours. */
 static int set_up(struct ub_ctx *ub, const struct resolver_options *options,
 		  const char *anchor, struct error *err)
 {
-	for (size_t i = 0; i < MX_ARRAY_SIZE(settings); i++) {
-		int rc = ub_ctx_set_option(ub, settings[i].name,
-					   settings[i].value);
-		if (rc != 0)
-			return failed(err, "resolver setting", settings[i].name,
-				      rc);
-	}
-	if (set_servers(ub, options, err) != 0)
+	ub_ctx_debugout(ub, NULL);
+	if (set_options(ub, err) != 0 || set_servers(ub, options, err) != 0 ||
+	    set_anchor(ub, anchor, err) != 0)
 		return -1;
-	int rc = anchor ? ub_ctx_add_ta_file(ub, anchor) : 0;
-	if (rc != 0)
-		return failed(err, "trust anchor", anchor, rc);
-	rc = ub_ctx_async(ub, 1); /* a thread; else it would fork */
-	if (rc != 0)
-		return failed(err, "resolver", "thread", rc);
-	open_zones(ub);
-	return 0;
+	int rc = ub_ctx_async(ub, 1); /* a thread; else it would fork */
+	if (rc == 0)
+		rc = open_zones(ub);
+	if (rc == 0)
+		return 0;
+	return failed(err, "resolver with trust anchor",
+		      anchor ? anchor : "none", rc);
 }
 
 struct dns_context *dns_context_new(struct loop *l,

@@ -13,6 +13,16 @@
 struct dns_context;
 struct ub_result;
 
+/* How "auto" finds out whether answers can be validated. Constants of
+ * resolver.c, which tests may change before they make a resolver. */
+struct resolver_check {
+	const char *anchor; /* from Debian's dns-root-data */
+	int64_t wait_ms;
+	int64_t again_silent_ms;   /* nobody answered */
+	int64_t again_stripped_ms; /* answered without proof */
+};
+extern struct resolver_check resolver_check;
+
 /* Called from the loop; frees the result with ub_resolve_free. */
 typedef void (*dns_context_on_result)(void *data, int rc,
 				      struct ub_result *result);

@@ -22,13 +22,15 @@
 
 enum {
 	TIMEOUT_MS = 30 * 1000,
-	CHECK_MS = 5 * 1000,
-	RECHECK_SILENT_MS = 60 * 1000,     /* nobody answered */
-	RECHECK_STRIPPED_MS = 3600 * 1000, /* answered without proof */
 	TYPE_DNSKEY = 48,
 };
 
-static const char root_key[] = "/usr/share/dns/root.key";
+struct resolver_check resolver_check = {
+	.anchor = "/usr/share/dns/root.key",
+	.wait_ms = 5 * 1000,
+	.again_silent_ms = 60 * 1000,
+	.again_stripped_ms = 3600 * 1000,
+};
 
 struct resolver_query {
 	struct list node;
@@ -90,16 +92,16 @@ static void on_closed(uv_handle_t *h)
 static int open_first(struct resolver *r, const char *anchor, struct error *err)
 {
 	bool is_auto = strcmp(anchor, "auto") == 0;
-	if (is_auto && access(root_key, R_OK) != 0) {
+	if (is_auto && access(resolver_check.anchor, R_OK) != 0) {
 		log_why(LOG_WARNING, "dns.unvalidated",
 			"%s is not there: answers are not validated, DANE "
 			"is off",
-			root_key);
+			resolver_check.anchor);
 		is_auto = false;
 		anchor = "none";
 	}
 	if (is_auto)
-		anchor = root_key;
+		anchor = resolver_check.anchor;
 	else if (strcmp(anchor, "none") == 0)
 		anchor = NULL;
 	struct dns_context *c =
@@ -262,11 +264,13 @@ static void recheck(struct resolver *r)
 {
 	struct error err;
 	r->recheck_at_ms = 0;
-	r->check = dns_context_new(r->loop, &r->options, root_key, &err);
+	r->check = dns_context_new(r->loop, &r->options, resolver_check.anchor,
+				   &err);
 	if (r->check)
 		begin_check(r);
 	else
-		r->recheck_at_ms = loop_now_ms(r->loop) + RECHECK_SILENT_MS;
+		r->recheck_at_ms =
+			loop_now_ms(r->loop) + resolver_check.again_silent_ms;
 }
 
 static void on_timer(uv_timer_t *h)
@@ -275,7 +279,7 @@ static void on_timer(uv_timer_t *h)
 	int64_t now = loop_now_ms(r->loop);
 	if (r->check_until_ms != 0 && now >= r->check_until_ms) {
 		dns_context_cancel(r->check, r->check_id);
-		end_check(r, false, RECHECK_SILENT_MS);
+		end_check(r, false, resolver_check.again_silent_ms);
 	} else if (r->recheck_at_ms != 0 && now >= r->recheck_at_ms) {
 		recheck(r);
 	}
@@ -293,7 +297,8 @@ static void on_root_keys(void *data, int rc, struct ub_result *result)
 	bool answered = rc == 0 && (result->bogus || result->rcode == 0);
 	ub_resolve_free(result);
 	end_check(r, secure,
-		  answered ? RECHECK_STRIPPED_MS : RECHECK_SILENT_MS);
+		  answered ? resolver_check.again_stripped_ms
+			   : resolver_check.again_silent_ms);
 	set_timer(r);
 }
 
@@ -302,9 +307,10 @@ static void begin_check(struct resolver *r)
 	uv_update_time(&r->loop->uv);
 	if (dns_context_ask(r->check, ".", TYPE_DNSKEY, on_root_keys, r,
 			    &r->check_id) != 0) {
-		end_check(r, false, RECHECK_SILENT_MS);
+		end_check(r, false, resolver_check.again_silent_ms);
 	} else {
-		r->check_until_ms = loop_now_ms(r->loop) + CHECK_MS;
+		r->check_until_ms =
+			loop_now_ms(r->loop) + resolver_check.wait_ms;
 	}
 	set_timer(r);
 }
@@ -355,6 +361,9 @@ static void end_check(struct resolver *r, bool secure, int64_t again_ms)
 	r->check_until_ms = 0;
 	if (secure) {
 		r->validates = true;
+		if (r->context)
+			log_why(LOG_INFO, "dns.validated",
+				"answers are validated from now on");
 		use_context(r, c);
 		return;
 	}
