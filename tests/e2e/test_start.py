@@ -38,7 +38,7 @@ class Start(mxtest.Case):
                 ('domain "x.test" { }', "primary"),
                 ('domain "x.test" { primary = "mx1.x.test" recipients = "learn" }\n'
                  'domain "X.TEST" { primary = "mx1.x.test" recipients = "learn" }',
-                 "x.test"),
+                 "X.TEST"),
                 ('tls { cert = "/nonexistent.pem" key = "/nonexistent.key" }', "/nonexistent"),
                 ('}', "bad.conf"),
                 ('domain "x.test" {', "bad.conf")):
