@@ -1,28 +1,23 @@
 #include "mxhold/receive/dialogue.h"
 
 #include "mxhold/base/assert.h"
-#include "mxhold/base/log.h"
 #include "mxhold/base/mem.h"
-#include "mxhold/base/stats.h"
 #include "mxhold/receive/answer.h"
+#include "mxhold/receive/dialogue_parts.h"
 #include "mxhold/smtp/proxy.h"
 
 enum {
-	PROXY_MS = 5000,
 	HANDSHAKE_MS = 60000,
-	MINUTE_MS = 60000,
 	CHOKED = 64 * 1024, /* queued output above which nothing is done */
 };
 
-static void on_timer(void *data);
 static size_t on_data(void *data, struct slice bytes);
 static void on_drained(void *data);
 static void on_tls(void *data);
 static void on_end(void *data, enum stream_end how, const char *why);
 static void on_body_ready(void *data);
 static void on_committed(void *data, const struct smtp_reply *reply);
-static bool run(struct dialogue *d);
-static void greet_or_wait(struct dialogue *d);
+static bool say(struct dialogue *d);
 
 static const struct stream_events stream_events = {
 	.on_data = on_data,
@@ -53,113 +48,14 @@ static const unsigned allowed[] = {
 	[DIALOGUE_OVER] = 0,
 };
 
-static void enter(struct dialogue *d, enum dialogue_state state)
+void dialogue_enter(struct dialogue *d, enum dialogue_state state)
 {
 	MX_ASSERT(allowed[d->state] & MOVE(state));
 	MX_ASSERT(state != DIALOGUE_ANSWER || d->open != SMTP_ASK_NOTHING);
 	d->state = state;
 }
 
-static int64_t now_ms(const struct dialogue *d)
-{
-	return loop_now_ms(d->worker->loop);
-}
-
-/* ---- the clock ---- */
-
-/* The timer is moved only towards the past; one that fires too early looks
- * and goes on waiting, so that a command costs no timer. */
-static void arm(struct dialogue *d)
-{
-	int64_t at_ms = d->deadline_ms;
-
-	if (d->rate_since_ms &&
-	    (!at_ms || d->rate_since_ms + MINUTE_MS < at_ms))
-		at_ms = d->rate_since_ms + MINUTE_MS;
-	if (!at_ms || (d->armed_ms && d->armed_ms <= at_ms))
-		return;
-	d->armed_ms = at_ms;
-	timer_start(d->timer, MX_MAX(at_ms - now_ms(d), (int64_t)0));
-}
-
-static void set_deadline(struct dialogue *d, int64_t after_ms)
-{
-	d->deadline_ms = now_ms(d) + after_ms;
-	arm(d);
-}
-
-static void watch_rate(struct dialogue *d, bool watch)
-{
-	d->rate_since_ms = watch ? now_ms(d) : 0;
-	d->rate_bytes = 0;
-}
-
-static bool is_too_slow(struct dialogue *d)
-{
-	uint64_t least = d->config->smtp.min_rate * (MINUTE_MS / 1000);
-
-	if (!d->rate_since_ms || now_ms(d) - d->rate_since_ms < MINUTE_MS)
-		return false;
-	if (d->rate_bytes < least)
-		return true;
-	watch_rate(d, true);
-	return false;
-}
-
-/* ---- the end ---- */
-
-static void log_close(const struct dialogue *d, const char *why)
-{
-	struct log_line l;
-
-	answer_log_begin(d, &l, LOG_INFO, "session.close");
-	log_str(&l, "why", why);
-	log_int(&l, "messages", d->messages);
-	log_int(&l, "refused", d->refused);
-	log_int(&l, "ms", now_ms(d) - d->opened_ms);
-	log_end(&l);
-}
-
-static void bury(struct dialogue *d)
-{
-	struct worker *w = d->worker;
-
-	MX_ASSERT(d->state == DIALOGUE_OVER && !d->ticket_away);
-	worker_go_home(w, &d->ticket->note, NOTE_CLOSED);
-	worker_detach(w, &d->in_worker);
-	mem_free(d);
-}
-
-/* The one place where a connection ends; d may be gone after it. in_order:
- * what was said is written first. */
-static void end(struct dialogue *d, bool in_order, const char *why)
-{
-	log_close(d, why);
-	enter(d, DIALOGUE_OVER);
-	list_remove(&d->blocked);
-	timer_free(d->timer);
-	if (in_order && d->stream)
-		stream_finish(d->stream);
-	else
-		stream_close(d->stream);
-	d->stream = NULL;
-	intake_abort(d->intake);
-	d->intake = NULL;
-	smtp_server_free(d->server);
-	buf_done(&d->proxy);
-	mem_free(d->xclient);
-	config_unref(d->config);
-	if (!d->ticket_away)
-		bury(d);
-}
-
-static void fail(struct dialogue *d, const char *why)
-{
-	counter_add(&stats.sessions_failed, 1);
-	end(d, false, why);
-}
-
-static void shut(struct dialogue *d, const char *enhanced, const char *why)
+void dialogue_shut(struct dialogue *d, const char *enhanced, const char *why)
 {
 	d->shut_why = why;
 	smtp_server_shut(d->server, enhanced, why);
@@ -176,61 +72,6 @@ static const char *close_reason(const struct dialogue *d)
 	return "done";
 }
 
-/* ---- the beginning ---- */
-
-static uint32_t max_rcpt(const struct config *c)
-{
-	if (c->smtp.max_rcpt == 0 || c->smtp.max_rcpt > QUEUE_RCPT_MAX)
-		return QUEUE_RCPT_MAX;
-	return c->smtp.max_rcpt;
-}
-
-/* When the ticket is final: behind a proxy the client is known late. */
-static void configure_server(struct dialogue *d)
-{
-	const struct config *c = d->config;
-	const struct ticket *t = d->ticket;
-
-	d->server_config = (struct smtp_server_config){
-		.hostname = c->hostname,
-		.max_size = c->smtp.max_size,
-		.max_rcpt = max_rcpt(c),
-		.max_errors = c->smtp.max_errors,
-		.strict_helo = c->smtp.strict_helo,
-		.reject_bare_newline = c->smtp.reject_bare_newline,
-		.offer_tls = d->worker->tls != NULL,
-		.offer_utf8 = t->offer_utf8,
-		.offer_chunking = true,
-		.offer_etrn = t->may_etrn,
-		.offer_xclient = t->may_xclient,
-	};
-}
-
-static void set_client(struct dialogue *d, const struct endpoint *client)
-{
-	d->client = *client;
-	d->network = inet_client_network(&client->addr);
-}
-
-static void log_open(const struct dialogue *d)
-{
-	char text[INET_TEXT_MAX];
-	struct log_line l;
-
-	answer_log_begin(d, &l, LOG_INFO, "session.open");
-	if (d->ticket->is_proxied && l.wanted) {
-		inet_format(&d->ticket->peer.addr, text);
-		log_str(&l, "proxy", text);
-	}
-	log_end(&l);
-}
-
-static void expect_proxy(struct dialogue *d)
-{
-	enter(d, DIALOGUE_PROXY);
-	set_deadline(d, PROXY_MS);
-}
-
 void dialogue_open(struct worker *w, struct ticket *t)
 {
 	struct dialogue *d = mem_alloc(sizeof(*d));
@@ -244,84 +85,15 @@ void dialogue_open(struct worker *w, struct ticket *t)
 	list_init(&d->in_worker);
 	worker_attach(w, &d->in_worker);
 	d->config = config_ref(w->config);
-	d->opened_ms = now_ms(d);
+	d->opened_ms = dialogue_now_ms(d);
 	buf_init(&d->proxy, PROXY_HEADER_MAX);
-	set_client(d, &t->peer);
-	d->timer = timer_new(w->loop, on_timer, d);
+	d->timer = timer_new(w->loop, dialogue_on_timer, d);
 	d->stream = stream_new(w->loop, t->fd, &stream_events, d, &err);
 	t->fd = -1;
 	if (!d->stream)
-		fail(d, err.text);
-	else if (t->is_proxied)
-		expect_proxy(d);
+		dialogue_fail(d, err.text);
 	else
-		greet_or_wait(d);
-}
-
-/* The header comes before anything else; not an octet behind it is taken. */
-static size_t take_proxy(struct dialogue *d, struct slice bytes)
-{
-	size_t had = d->proxy.n, used = 0;
-	size_t n = MX_MIN(bytes.n, buf_left(&d->proxy));
-	struct ticket *t = d->ticket;
-	struct proxy_header h;
-	enum proxy_result result = PROXY_BAD;
-
-	if (buf_append(&d->proxy, bytes.p, n) == 0)
-		result = proxy_parse(buf_slice(&d->proxy), &h, &used);
-	if (result == PROXY_MORE && buf_left(&d->proxy) > 0)
-		return n;
-	if (result != PROXY_OK) {
-		fail(d, "bad PROXY header");
-		return bytes.n;
-	}
-	buf_done(&d->proxy);
-	d->deadline_ms = 0;
-	if (h.local) {
-		greet_or_wait(d);
-		return used - had;
-	}
-	set_client(d, &h.source);
-	enter(d, DIALOGUE_ADMIT);
-	t->client = h.source;
-	d->ticket_away = true;
-	stream_pause(d->stream);
-	worker_go_home(d->worker, &t->note, NOTE_ADMIT);
-	return used - had;
-}
-
-static void turn_away(struct dialogue *d, enum admission admission)
-{
-	struct log_line l;
-
-	counter_add(&stats.sessions_refused, 1);
-	answer_log_begin(d, &l, LOG_INFO, "session.refused");
-	log_str(&l, "why", admission_why(admission));
-	log_end(&l);
-	stream_write(d->stream, slice_str(admission_refusal(admission)));
-	end(d, true, admission_why(admission));
-}
-
-static void greet(struct dialogue *d)
-{
-	enter(d, DIALOGUE_TALK);
-	configure_server(d);
-	d->server = smtp_server_new(&d->server_config);
-	smtp_server_greet(d->server, NULL);
-	if (run(d))
-		stream_resume(d->stream);
-}
-
-static void greet_or_wait(struct dialogue *d)
-{
-	log_open(d);
-	if (d->worker->config->policy.pregreet <= 0) {
-		greet(d);
-		return;
-	}
-	enter(d, DIALOGUE_PREGREET);
-	set_deadline(d, d->worker->config->policy.pregreet);
-	stream_resume(d->stream);
+		dialogue_begin(d);
 }
 
 /* ---- questions ---- */
@@ -331,9 +103,9 @@ static void leave_open(struct dialogue *d, enum smtp_ask ask)
 {
 	d->open = ask;
 	d->deadline_ms = 0;
-	watch_rate(d, false);
+	pace_end(&d->pace);
 	stream_pause(d->stream);
-	enter(d, DIALOGUE_ANSWER);
+	dialogue_enter(d, DIALOGUE_ANSWER);
 }
 
 static void take_body(struct dialogue *d, struct slice bytes)
@@ -348,7 +120,7 @@ static void take_body(struct dialogue *d, struct slice bytes)
 		return;
 	}
 	smtp_server_answer(d->server, NULL);
-	set_deadline(d, d->config->smtp.data_timeout);
+	dialogue_set_deadline(d, d->config->smtp.data_timeout);
 }
 
 static void begin_data(struct dialogue *d)
@@ -359,7 +131,7 @@ static void begin_data(struct dialogue *d)
 	refusal = answer_data(d, &reply);
 	smtp_server_answer(d->server, refusal);
 	if (!refusal)
-		watch_rate(d, true);
+		pace_begin(&d->pace, dialogue_now_ms(d));
 }
 
 static void commit(struct dialogue *d)
@@ -375,7 +147,7 @@ static void commit(struct dialogue *d)
 		return;
 	}
 	d->intake = NULL;
-	watch_rate(d, false);
+	pace_end(&d->pace);
 	smtp_server_answer(d->server, &reply);
 }
 
@@ -383,7 +155,7 @@ static void forget(struct dialogue *d)
 {
 	intake_abort(d->intake);
 	d->intake = NULL;
-	watch_rate(d, false);
+	pace_end(&d->pace);
 	smtp_server_answer(d->server, NULL);
 }
 
@@ -399,19 +171,17 @@ static void ask_etrn(struct dialogue *d, struct slice domain)
 	worker_go_home(d->worker, &t->note, NOTE_ETRN);
 }
 
-static bool say(struct dialogue *d);
-
 static void start_tls(struct dialogue *d)
 {
 	say(d);
-	enter(d, DIALOGUE_TLS);
-	set_deadline(d, MX_MIN(d->config->smtp.command_timeout,
-			       (int64_t)HANDSHAKE_MS));
+	dialogue_enter(d, DIALOGUE_TLS);
+	dialogue_set_deadline(d, MX_MIN(d->config->smtp.command_timeout,
+					(int64_t)HANDSHAKE_MS));
 	/* RFC 3207 4.2: what already came in clear is not a command. */
 	if (!d->worker->tls)
-		fail(d, "no TLS any more");
+		dialogue_fail(d, "no TLS any more");
 	else if (stream_start_tls_server(d->stream, d->worker->tls) > 0)
-		fail(d, "octets behind STARTTLS");
+		dialogue_fail(d, "octets behind STARTTLS");
 }
 
 /* False: the dialogue may be gone. */
@@ -456,7 +226,7 @@ static bool consider(struct dialogue *d, const struct smtp_question *q)
 		return false;
 	case SMTP_ASK_CLOSE:
 		say(d);
-		end(d, true, close_reason(d));
+		dialogue_end(d, true, close_reason(d));
 		return false;
 	}
 	return true;
@@ -471,9 +241,9 @@ static bool say(struct dialogue *d)
 		return false;
 	stream_write(d->stream, out);
 	smtp_server_sent(d->server, out.n);
-	set_deadline(d, smtp_server_in_data(d->server)
-				? d->config->smtp.data_timeout
-				: d->config->smtp.command_timeout);
+	dialogue_set_deadline(d, smtp_server_in_data(d->server)
+					 ? d->config->smtp.data_timeout
+					 : d->config->smtp.command_timeout);
 	return true;
 }
 
@@ -486,9 +256,11 @@ static bool is_choked(struct dialogue *d)
 	return d->choked;
 }
 
+/* Not between the chunks of a message either. */
 static bool is_to_be_shut(const struct dialogue *d)
 {
-	return d->stopping && !d->shut_why && !smtp_server_in_data(d->server);
+	return d->stopping && !d->shut_why && !pace_is_on(&d->pace) &&
+	       !smtp_server_in_data(d->server);
 }
 
 /*
@@ -496,7 +268,7 @@ static bool is_to_be_shut(const struct dialogue *d)
  * machine wants octets, an answer must be waited for, or the client does not
  * read. False: the dialogue may be gone, do not touch it.
  */
-static bool run(struct dialogue *d)
+bool dialogue_run(struct dialogue *d)
 {
 	while (d->state == DIALOGUE_TALK && !is_choked(d)) {
 		struct smtp_question q = smtp_server_next(d->server);
@@ -505,20 +277,20 @@ static bool run(struct dialogue *d)
 			if (!consider(d, &q))
 				return false;
 		} else if (is_to_be_shut(d)) {
-			shut(d, "4.3.2", "stopping");
+			dialogue_shut(d, "4.3.2", "stopping");
 		} else if (!say(d)) {
 			break;
 		}
 	}
 	say(d);
-	arm(d);
+	dialogue_arm(d);
 	return true;
 }
 
 /* After an answer that was waited for, or when there is room again. */
-static void go_on(struct dialogue *d)
+void dialogue_go_on(struct dialogue *d)
 {
-	if (run(d) && d->state == DIALOGUE_TALK && !d->choked)
+	if (dialogue_run(d) && d->state == DIALOGUE_TALK && !d->choked)
 		stream_resume(d->stream);
 }
 
@@ -529,14 +301,13 @@ static size_t talk(struct dialogue *d, struct slice bytes)
 	size_t taken = 0, n;
 	int idle = 0;
 
-	if (d->rate_since_ms)
-		d->rate_bytes += bytes.n;
+	pace_count(&d->pace, bytes.n);
 	while (d->state == DIALOGUE_TALK && !d->choked && idle < 2 &&
 	       taken < bytes.n) {
 		n = smtp_server_feed(d->server, slice_skip(bytes, taken));
 		taken += n;
 		idle = n ? 0 : idle + 1;
-		if (!run(d))
+		if (!dialogue_run(d))
 			return bytes.n;
 	}
 	return taken;
@@ -548,7 +319,7 @@ static size_t on_data(void *data, struct slice bytes)
 
 	switch (d->state) {
 	case DIALOGUE_PROXY:
-		return take_proxy(d, bytes);
+		return dialogue_take_proxy(d, bytes);
 	case DIALOGUE_PREGREET:
 		d->talked_early = true;
 		return 0;
@@ -567,33 +338,33 @@ static void on_drained(void *data)
 		return;
 	d->choked = false;
 	if (d->state == DIALOGUE_TALK)
-		go_on(d);
+		dialogue_go_on(d);
 }
 
 static void on_tls(void *data)
 {
 	struct dialogue *d = data;
 
-	enter(d, DIALOGUE_TALK);
+	dialogue_enter(d, DIALOGUE_TALK);
 	smtp_server_tls_started(d->server);
-	set_deadline(d, d->config->smtp.command_timeout);
-	go_on(d);
+	dialogue_set_deadline(d, d->config->smtp.command_timeout);
+	dialogue_go_on(d);
 }
 
 /* The answer that was waited for is there. */
 static void answer(struct dialogue *d, const struct smtp_reply *reply)
 {
 	d->open = SMTP_ASK_NOTHING;
-	enter(d, DIALOGUE_TALK);
+	dialogue_enter(d, DIALOGUE_TALK);
 	smtp_server_answer(d->server, reply);
-	set_deadline(d, d->config->smtp.command_timeout);
-	go_on(d);
+	dialogue_set_deadline(d, d->config->smtp.command_timeout);
+	dialogue_go_on(d);
 }
 
 static void answer_body(struct dialogue *d)
 {
 	MX_ASSERT(d->open == SMTP_ASK_BODY);
-	watch_rate(d, true);
+	pace_begin(&d->pace, dialogue_now_ms(d));
 	answer(d, NULL);
 }
 
@@ -638,13 +409,11 @@ void dialogue_on_answer(struct ticket *t)
 	mem_free(t->domain);
 	t->domain = NULL;
 	if (d->state == DIALOGUE_OVER)
-		bury(d);
+		dialogue_bury(d);
 	else if (d->state == DIALOGUE_ANSWER)
 		on_etrn(d, t->etrn_started);
-	else if (t->admission == ADMISSION_GRANTED)
-		greet_or_wait(d);
 	else
-		turn_away(d, t->admission);
+		dialogue_admitted(d, t->admission);
 }
 
 /* The machine's last words still reach a client that shut down one side. */
@@ -653,94 +422,7 @@ static void on_end(void *data, enum stream_end how, const char *why)
 	struct dialogue *d = data;
 
 	if (how == STREAM_EOF)
-		end(d, true, "client hung up");
+		dialogue_end(d, true, "client hung up");
 	else
-		fail(d, why);
-}
-
-static void time_out(struct dialogue *d, const char *why)
-{
-	switch (d->state) {
-	case DIALOGUE_PROXY:
-		fail(d, "no PROXY header came");
-		break;
-	case DIALOGUE_PREGREET:
-		greet(d);
-		break;
-	case DIALOGUE_TLS:
-		fail(d, "TLS handshake took too long");
-		break;
-	case DIALOGUE_TALK:
-		counter_add(&stats.sessions_failed, 1);
-		if (stream_queued(d->stream) > 0) {
-			end(d, false, "client does not read");
-			break;
-		}
-		shut(d, "4.4.2", why);
-		run(d);
-		break;
-	default:
-		MX_ASSERT(!"a deadline while nothing is waited for");
-	}
-}
-
-static void on_timer(void *data)
-{
-	struct dialogue *d = data;
-
-	d->armed_ms = 0;
-	if (is_too_slow(d)) {
-		time_out(d, "too slow");
-	} else if (d->deadline_ms && now_ms(d) >= d->deadline_ms) {
-		d->deadline_ms = 0;
-		time_out(d, "timeout");
-	} else {
-		arm(d);
-	}
-}
-
-/* ---- stopping ---- */
-
-static void say_goodbye(struct dialogue *d)
-{
-	stream_write(d->stream, SLICE("421 4.3.2 stopping\r\n"));
-	end(d, true, "stopping");
-}
-
-void dialogue_stop(struct list *in_worker)
-{
-	struct dialogue *d =
-		MX_CONTAINER_OF(in_worker, struct dialogue, in_worker);
-
-	d->stopping = true;
-	switch (d->state) {
-	case DIALOGUE_NEW:
-	case DIALOGUE_PROXY:
-	case DIALOGUE_ADMIT:
-	case DIALOGUE_PREGREET:
-		say_goodbye(d);
-		break;
-	case DIALOGUE_TLS:
-		end(d, false, "stopping");
-		break;
-	case DIALOGUE_TALK:
-		run(d);
-		break;
-	case DIALOGUE_ANSWER:
-	case DIALOGUE_OVER:
-		break;
-	}
-}
-
-void dialogue_cut(struct list *in_worker)
-{
-	struct dialogue *d =
-		MX_CONTAINER_OF(in_worker, struct dialogue, in_worker);
-
-	if (d->state == DIALOGUE_OVER)
-		return;
-	if (d->state == DIALOGUE_TALK)
-		say_goodbye(d);
-	else
-		end(d, false, "stopping");
+		dialogue_fail(d, why);
 }

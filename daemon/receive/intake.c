@@ -397,7 +397,8 @@ static void log_kept(const struct intake *in)
 	log_to(&l, env);
 	log_int(&l, "rcpts", (int64_t)env->n_rcpts);
 	log_int(&l, "size", (int64_t)in->size);
-	log_slice(&l, "msgid", slice_str(in->scan.message_id));
+	if (in->scan.message_id[0])
+		log_str(&l, "msgid", in->scan.message_id);
 	log_end(&l);
 }
 

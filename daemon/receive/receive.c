@@ -11,6 +11,7 @@
 #include "mxhold/base/stats.h"
 #include "mxhold/mail/domain.h"
 #include "mxhold/net/timer.h"
+#include "mxhold/receive/doors.h"
 #include "mxhold/receive/notes.h"
 #include "mxhold/receive/primaries.h"
 #include "mxhold/receive/worker.h"
@@ -19,22 +20,14 @@ enum {
 	PRIMARIES_MS = 60000
 };
 
-struct door {
-	struct receive *receive;
-	struct listener *listener;
-	const struct config_listen *listen;
-};
-
 struct receive {
 	struct receive_parts parts;
 	const struct config *config;
-	const struct config *doors_config; /* the doors' listen sections */
 	struct gate *gate;
 	struct primaries *primaries;
 	struct mailbox *home;
 	struct timer *look_at_primaries;
-	struct door *doors;
-	size_t n_doors;
+	struct doors *doors;
 	struct worker **workers;
 	size_t n_workers, n_started, n_stopped;
 	uint64_t last_sid;
@@ -50,7 +43,8 @@ struct receive_reload {
 	struct note_reload notes[];
 };
 
-static void on_accept(void *data, int fd, const struct endpoint *peer);
+static void on_accept(void *data, int fd, const struct endpoint *peer,
+		      const struct config_listen *listen);
 static void on_note(void *data, struct mpsc_node *node);
 static void on_look_at_primaries(void *data);
 
@@ -79,80 +73,6 @@ static void warn_of_unsupported(const struct config *c)
 				c->domains[i].name);
 }
 
-/* The section that an inherited socket's address stands in, else the first. */
-static const struct config_listen *listen_of(const struct config *c,
-					     const struct listener *l)
-{
-	struct endpoint at;
-
-	if (listener_address(l, &at))
-		return &c->listens[0];
-	for (size_t i = 0; i < c->n_listens; i++)
-		for (size_t n = 0; n < c->listens[i].n_addresses; n++) {
-			const struct endpoint *e = &c->listens[i].addresses[n];
-
-			if (e->port == at.port && inet_eq(&e->addr, &at.addr))
-				return &c->listens[i];
-		}
-	return &c->listens[0];
-}
-
-static struct door *next_door(struct receive *r)
-{
-	struct door *door = &r->doors[r->n_doors];
-
-	door->receive = r;
-	return door;
-}
-
-static int inherit_doors(struct receive *r, struct error *err)
-{
-	r->doors = mem_array(r->parts.n_inherited, sizeof(*r->doors));
-	for (size_t i = 0; i < r->parts.n_inherited; i++) {
-		struct door *door = next_door(r);
-
-		door->listener =
-			listener_inherit(r->parts.loop, r->parts.inherited[i],
-					 on_accept, door, err);
-		if (!door->listener)
-			return -1;
-		door->listen = listen_of(r->doors_config, door->listener);
-		r->n_doors++;
-	}
-	return 0;
-}
-
-static int open_door(struct receive *r, const struct config_listen *listen,
-		     const struct endpoint *at, struct error *err)
-{
-	struct door *door = next_door(r);
-
-	door->listen = listen;
-	door->listener = listener_open(r->parts.loop, at, on_accept, door, err);
-	if (!door->listener)
-		return -1;
-	r->n_doors++;
-	return 0;
-}
-
-static int open_doors(struct receive *r, struct error *err)
-{
-	const struct config *c = r->doors_config;
-	size_t n = 0;
-
-	if (r->parts.n_inherited)
-		return inherit_doors(r, err);
-	for (size_t i = 0; i < c->n_listens; i++)
-		n += c->listens[i].n_addresses;
-	r->doors = mem_array(n, sizeof(*r->doors));
-	for (size_t i = 0; i < c->n_listens; i++)
-		for (size_t k = 0; k < c->listens[i].n_addresses; k++)
-			if (open_door(r, &c->listens[i],
-				      &c->listens[i].addresses[k], err))
-				return -1;
-	return 0;
-}
-
 static int start_workers(struct receive *r, struct error *err)
 {
 	size_t n = MX_MAX(r->config->threads, (uint32_t)1);
@@ -179,14 +99,14 @@ struct receive *receive_new(const struct receive_parts *parts,
 
 	r->parts = *parts;
 	r->config = config_ref(parts->config);
-	r->doors_config = config_ref(parts->config);
 	r->gate = gate_new(r->config);
 	r->primaries = primaries_new();
 	r->home = mailbox_new(parts->loop, on_note, r);
 	r->look_at_primaries = timer_new(parts->loop, on_look_at_primaries, r);
 	on_look_at_primaries(r);
 	warn_of_unsupported(r->config);
-	if (open_doors(r, err) || start_workers(r, err)) {
+	r->doors = doors_open(parts, on_accept, r, err);
+	if (!r->doors || start_workers(r, err)) {
 		r->stopping = true;
 		r->n_stopped = r->n_workers;
 		receive_free(r);
@@ -206,12 +126,7 @@ static void on_look_at_primaries(void *data)
 size_t receive_addresses(const struct receive *r, struct endpoint *out,
 			 size_t max)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n_doors && n < max; i++)
-		if (listener_address(r->doors[i].listener, &out[n]) == 0)
-			n++;
-	return n;
+	return doors_addresses(r->doors, out, max);
 }
 
 /* ---- accepting ---- */
@@ -280,11 +195,11 @@ static struct ticket *make_ticket(struct receive *r, int fd,
 	return t;
 }
 
-static void on_accept(void *data, int fd, const struct endpoint *peer)
+static void on_accept(void *data, int fd, const struct endpoint *peer,
+		      const struct config_listen *listen)
 {
-	struct door *door = data;
-	struct receive *r = door->receive;
-	bool is_proxied = is_in(&door->listen->proxy_from, &peer->addr);
+	struct receive *r = data;
+	bool is_proxied = is_in(&listen->proxy_from, &peer->addr);
 	enum admission a;
 	struct ticket *t;
 
@@ -301,8 +216,8 @@ static void on_accept(void *data, int fd, const struct endpoint *peer)
 	t->is_proxied = is_proxied;
 	if (!is_proxied)
 		t->network = inet_client_network(&peer->addr);
-	t->may_xclient = is_in(&door->listen->xclient_from, &peer->addr);
-	t->has_etrn = door->listen->etrn;
+	t->may_xclient = is_in(&listen->xclient_from, &peer->addr);
+	t->has_etrn = listen->etrn;
 	t->may_etrn =
 		t->has_etrn && primaries_has_address(r->primaries, &peer->addr);
 	t->offer_utf8 = primaries_take_utf8(r->primaries);
@@ -504,13 +419,6 @@ void receive_primary_state(struct receive *r, const char *primary, bool is_up)
 
 /* ---- the end ---- */
 
-static void close_doors(struct receive *r)
-{
-	for (size_t i = 0; i < r->n_doors; i++)
-		listener_close(r->doors[i].listener);
-	r->n_doors = 0;
-}
-
 void receive_stop(struct receive *r, int64_t grace_ms,
 		  void (*on_done)(void *data), void *data)
 {
@@ -518,7 +426,8 @@ void receive_stop(struct receive *r, int64_t grace_ms,
 	r->stopping = true;
 	r->on_stopped = on_done;
 	r->on_stopped_data = data;
-	close_doors(r);
+	doors_close(r->doors);
+	r->doors = NULL;
 	for (size_t i = 0; i < r->n_workers; i++) {
 		struct note_stop *stop = mem_alloc(sizeof(*stop));
 
@@ -532,7 +441,7 @@ void receive_free(struct receive *r)
 	if (!r)
 		return;
 	MX_ASSERT(r->stopping && r->n_stopped == r->n_workers);
-	close_doors(r);
+	doors_close(r->doors);
 	for (size_t i = 0; i < r->n_started; i++)
 		worker_end_thread(r->workers[i]);
 	mailbox_free(r->home); /* the last tickets and tallies */
@@ -542,8 +451,6 @@ void receive_free(struct receive *r)
 	gate_free(r->gate);
 	primaries_free(r->primaries);
 	config_unref(r->config);
-	config_unref(r->doors_config);
-	mem_free(r->doors);
 	mem_free(r->workers);
 	mem_free(r);
 }

@@ -26,7 +26,7 @@ struct look {
 	const struct config *config;
 	const struct config_domain *domain;
 	uint64_t fingerprint;
-	bool is_loaded;
+	bool is_loaded, sweep_first;
 	/* out */
 	bool is_changed, failed;
 	struct recipients_loaded count;
@@ -47,6 +47,7 @@ struct recipients {
 	struct map domains; /* name -> struct watched */
 	struct timer *timer;
 	struct list waiters;
+	bool is_swept; /* what an earlier process left half done */
 	bool is_looking;
 	bool is_freeing;
 	void (*on_freed)(void *data);
@@ -230,6 +231,8 @@ static void start_look(struct recipients *r, const struct config_domain *domain)
 	look->domain = domain;
 	look->fingerprint = w->fingerprint;
 	look->is_loaded = w->is_loaded;
+	look->sweep_first = !r->is_swept;
+	r->is_swept = true;
 	r->is_looking = true;
 	loop_work(r->loop, look_on_pool, on_looked, look);
 }
@@ -271,12 +274,22 @@ static void on_timer(void *data)
 
 /* ---- one look ---- */
 
+static void sweep(struct directory *d)
+{
+	bool more = true;
+
+	while (more && directory_sweep(d, &more) == 0)
+		;
+}
+
 static void look_on_pool(void *data)
 {
 	struct look *look = data;
 	uint64_t fingerprint = recipients_fingerprint(look->domain);
 	int64_t began_ms = clock_mono_ms();
 
+	if (look->sweep_first)
+		sweep(look->directory);
 	look->is_changed = !look->is_loaded || fingerprint != look->fingerprint;
 	if (!look->is_changed)
 		return;

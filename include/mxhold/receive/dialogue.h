@@ -17,6 +17,7 @@
 
 #include "mxhold/base/buf.h"
 #include "mxhold/net/stream.h"
+#include "mxhold/receive/pace.h"
 #include "mxhold/receive/worker.h"
 #include "mxhold/smtp/server.h"
 
@@ -58,8 +59,7 @@ struct dialogue {
 
 	/* Clock: all monotonic ms, 0 = off. */
 	int64_t opened_ms, deadline_ms, armed_ms;
-	int64_t rate_since_ms; /* a body is under way since, or last looked */
-	uint64_t rate_bytes;   /* octets since then */
+	struct pace pace; /* on while a body is under way */
 
 	uint32_t messages, refused;
 	enum smtp_ask open;   /* the question that is open in ANSWER */

@@ -53,6 +53,20 @@ static bool on_etrn(void *data, const char *domain)
 	return strcmp(domain, "example.com") == 0;
 }
 
+static void make_tls(struct door_rig *d)
+{
+	char cert[128], key[128];
+	const struct tls_pair pair = {cert, key};
+	struct error err;
+
+	snprintf(cert, sizeof(cert), "%s", rig_path(&d->rig, "cert"));
+	snprintf(key, sizeof(key), "%s", rig_path(&d->rig, "key"));
+	ck_assert_int_eq(tls_self_signed(cert, key, "mx2.example.net", &err),
+			 0);
+	d->tls = tls_context_server(&pair, 1, "1.2", &err);
+	ck_assert_msg(d->tls, "%s", err.text);
+}
+
 static void make_receive(struct door_rig *d)
 {
 	struct error err;
@@ -62,6 +76,7 @@ static void make_receive(struct door_rig *d)
 		.writer = d->rig.writer,
 		.directory = d->rig.directory,
 		.config = d->rig.config,
+		.tls = d->tls,
 		.on_kept = on_kept,
 		.on_etrn = on_etrn,
 		.data = d,
@@ -86,7 +101,8 @@ static void configure(struct door_rig *d, const char *before,
 	rig_configure(&d->rig, text, within);
 }
 
-void door_open_held(struct door_rig *d, const char *before, const char *within)
+static void open_held(struct door_rig *d, const char *before,
+		      const char *within, bool with_tls)
 {
 	struct error err;
 
@@ -97,10 +113,23 @@ void door_open_held(struct door_rig *d, const char *before, const char *within)
 	rig_open_store(&d->rig);
 	sem_init(&d->stopped, 0, 0);
 	sem_init(&d->reloaded, 0, 0);
+	if (with_tls)
+		make_tls(d);
 	d->loop = loop_new(&err);
 	d->calls = mailbox_new(d->loop, on_call, d);
 	make_receive(d);
 	ck_assert_int_eq(loop_thread_start(d->loop, "main", &err), 0);
+}
+
+void door_open_held(struct door_rig *d, const char *before, const char *within)
+{
+	open_held(d, before, within, false);
+}
+
+void door_open_tls(struct door_rig *d, const char *before, const char *within)
+{
+	open_held(d, before, within, true);
+	door_start_writer(d);
 }
 
 void door_start_writer(struct door_rig *d)
@@ -162,6 +191,7 @@ void door_close(struct door_rig *d)
 	loop_thread_join(d->loop);
 	mailbox_free(d->calls);
 	loop_free(d->loop);
+	tls_context_unref(d->tls);
 	ck_assert_int_eq(stats.sessions_open, 0);
 	writer_stop(d->rig.writer);
 	d->rig.writer = NULL;
@@ -201,6 +231,18 @@ void door_wait_messages(struct door_rig *d, uint64_t n)
 {
 	while (rig_counts(&d->rig).messages < n)
 		usleep(1000);
+}
+
+void door_check_one_message(struct door_rig *d, const char *contains)
+{
+	size_t size;
+	char *content;
+
+	door_wait_messages(d, 1);
+	ck_assert_uint_eq(rig_counts(&d->rig).messages, 1);
+	content = rig_content(&d->rig, 0, &size);
+	ck_assert_msg(strstr(content, contains), "%s", content);
+	free(content);
 }
 
 /* ---- clients ---- */

@@ -20,6 +20,7 @@ struct door_rig {
 	sem_t stopped, reloaded;
 	_Atomic unsigned kicks, etrns;
 	bool writer_runs, is_stopping;
+	struct tls_context *tls; /* with door_open_tls */
 };
 
 /* As rig_configure; listens on 127.0.0.1. The writer's thread runs unless
@@ -27,6 +28,7 @@ struct door_rig {
 void door_open(struct door_rig *d, const char *before, const char *within);
 void door_open_held(struct door_rig *d, const char *before,
 		    const char *within); /* until door_start_writer */
+void door_open_tls(struct door_rig *d, const char *before, const char *within);
 void door_start_writer(struct door_rig *d);
 /* Stops what was not stopped yet, frees all, looks whether the queue is
  * sound and no session is left. */
@@ -52,6 +54,8 @@ const char *client_reply(int fd);
 void client_say(int fd, const char *command, const char *reply);
 void client_expect(int fd, const char *reply);
 void client_expect_end(int fd);
+/* The queue holds one message; it has this text somewhere. */
+void door_check_one_message(struct door_rig *d, const char *contains);
 /* MAIL, RCPT, DATA with replies checked. */
 void client_to_data(int fd);
 void client_reset(int fd); /* RST instead of FIN */

@@ -159,7 +159,7 @@ START_TEST(recipients_file__names_file_and_line_of_junk)
 	struct error err = {0};
 	char want[80];
 
-	ck_assert_int_ne(read_text("joe\n# x\nnot good\nann\n", 24, &err), 0);
+	ck_assert_int_ne(read_text("joe\n# x\nnot good\nann\n", 21, &err), 0);
 	snprintf(want, sizeof(want), "%s:3: ", path);
 	ck_assert_msg(strncmp(err.text, want, strlen(want)) == 0, "%s",
 		      err.text);

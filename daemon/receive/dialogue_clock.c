@@ -1,0 +1,65 @@
+#include "mxhold/base/assert.h"
+#include "mxhold/base/stats.h"
+#include "mxhold/receive/dialogue_parts.h"
+
+/* The timer is moved only towards the past; one that fires too early looks
+ * and goes on waiting, so that a command costs no timer. */
+void dialogue_arm(struct dialogue *d)
+{
+	int64_t at_ms = d->deadline_ms, look_ms = pace_look_ms(&d->pace);
+
+	if (look_ms && (!at_ms || look_ms < at_ms))
+		at_ms = look_ms;
+	if (!at_ms || (d->armed_ms && d->armed_ms <= at_ms))
+		return;
+	d->armed_ms = at_ms;
+	timer_start(d->timer, MX_MAX(at_ms - dialogue_now_ms(d), (int64_t)0));
+}
+
+void dialogue_set_deadline(struct dialogue *d, int64_t after_ms)
+{
+	d->deadline_ms = dialogue_now_ms(d) + after_ms;
+	dialogue_arm(d);
+}
+
+static void time_out(struct dialogue *d, const char *why)
+{
+	switch (d->state) {
+	case DIALOGUE_PROXY:
+		dialogue_fail(d, "no PROXY header came");
+		break;
+	case DIALOGUE_PREGREET:
+		dialogue_greet(d);
+		break;
+	case DIALOGUE_TLS:
+		dialogue_fail(d, "TLS handshake took too long");
+		break;
+	case DIALOGUE_TALK:
+		counter_add(&stats.sessions_failed, 1);
+		if (stream_queued(d->stream) > 0) {
+			dialogue_end(d, false, "client does not read");
+			break;
+		}
+		dialogue_shut(d, "4.4.2", why);
+		dialogue_run(d);
+		break;
+	default:
+		MX_ASSERT(!"a deadline while nothing is waited for");
+	}
+}
+
+void dialogue_on_timer(void *data)
+{
+	struct dialogue *d = data;
+
+	d->armed_ms = 0;
+	if (pace_is_slow(&d->pace, d->config->smtp.min_rate,
+			 dialogue_now_ms(d))) {
+		time_out(d, "too slow");
+	} else if (d->deadline_ms && dialogue_now_ms(d) >= d->deadline_ms) {
+		d->deadline_ms = 0;
+		time_out(d, "timeout");
+	} else {
+		dialogue_arm(d);
+	}
+}

@@ -1,0 +1,301 @@
+#include "mxhold/receive/receive.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "door.h"
+#include "mxhold/base/stats.h"
+
+static struct door_rig door;
+
+/* ---- limits ---- */
+
+START_TEST(receive__a_crowded_network_hears_421)
+{
+	int a, b, c;
+
+	door_open(&door, "smtp { max_sessions_per_ip = 2 }", "");
+	a = client_ready(&door);
+	b = client_ready(&door);
+	c = client_open(&door);
+	client_expect(c, "421 4.7.0");
+	client_expect_end(c);
+	close(c);
+	client_say(b, "QUIT", "221");
+	client_expect_end(b);
+	close(b);
+	while (stats.sessions_open > 1)
+		usleep(1000);
+	c = client_ready(&door);
+	close(a);
+	close(c);
+	door_close(&door);
+}
+END_TEST
+
+START_TEST(receive__a_full_house_says_421)
+{
+	int a, b;
+
+	door_open(&door, "smtp { max_sessions = 1 }", "");
+	a = client_ready(&door);
+	b = client_open(&door);
+	client_expect(b, "421 4.3.2");
+	client_expect_end(b);
+	close(a);
+	close(b);
+	door_close(&door);
+}
+END_TEST
+
+START_TEST(receive__a_used_up_budget_closes_the_door_for_a_while)
+{
+	int fd;
+
+	door_open(&door, "policy { unknown_budget = 3 }", "");
+	fd = client_ready(&door);
+	client_say(fd, "MAIL FROM:<a@b.test>", "250");
+	for (int i = 0; i < 3; i++)
+		client_say(fd, "RCPT TO:<nobody@example.com>", "550 5.1.1");
+	client_say(fd, "RCPT TO:<nobody@example.com>", "421 4.7.0");
+	client_expect_end(fd);
+	close(fd);
+	while (counter_get(&stats.sessions_refused) == 0) {
+		fd = client_open(&door);
+		client_reply(fd);
+		close(fd);
+	}
+	fd = client_open(&door);
+	client_expect(fd, "421 4.7.0");
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+static const struct {
+	const char *action, *reply;
+} actions[] = {
+	{"defer", "450 4.7.1"},
+	{"reject", "550 5.7.1"},
+	{"record", "250 2.1.0"},
+};
+
+START_TEST(receive__a_network_that_sends_too_much_is_slowed)
+{
+	char text[128];
+	int fd;
+
+	snprintf(text, sizeof(text), "policy { max_rate = 2 action = \"%s\" }",
+		 actions[_i].action);
+	door_open(&door, text, "");
+	fd = client_ready(&door);
+	for (int i = 0; i < 2; i++) {
+		client_to_data(fd);
+		client_say(fd, "S: x\r\n\r\n.", "250 2.0.0");
+	}
+	client_say(fd, "MAIL FROM:<a@b.test>", actions[_i].reply);
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+START_TEST(receive__who_talks_before_the_greeting_is_deferred)
+{
+	int fd;
+
+	door_open(&door, "policy { pregreet = \"200ms\" }", "");
+	fd = client_open(&door);
+	client_send(fd, "EHLO c.test\r\n");
+	client_expect(fd, "220");
+	client_expect(fd, "250");
+	client_say(fd, "MAIL FROM:<a@b.test>", "450 4.7.1");
+	close(fd);
+	fd = client_ready(&door); /* waits for the banner */
+	client_say(fd, "MAIL FROM:<a@b.test>", "250");
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+START_TEST(receive__a_domain_over_its_quota_is_deferred)
+{
+	int fd;
+
+	door_open(&door, "", "quota = \"100\"");
+	fd = client_ready(&door);
+	client_to_data(fd);
+	client_say(fd, "S: x\r\n\r\n.", "250 2.0.0");
+	client_say(fd, "MAIL FROM:<a@b.test>", "250");
+	client_say(fd, "RCPT TO:<joe@example.com>", "452 4.3.1");
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+/* ---- proxies and primaries ---- */
+
+START_TEST(receive__believes_a_proxy_it_knows)
+{
+	int fd;
+
+	door_open(&door, "+proxy_from = \"127.0.0.0/8\" }", "");
+	fd = client_open(&door);
+	client_send(fd, "PROXY TCP4 203.0.113.7 ");
+	usleep(20000); /* in two packets */
+	client_send(fd, "192.0.2.1 4711 25\r\n");
+	client_expect(fd, "220");
+	client_say(fd, "EHLO c.test", "250");
+	client_to_data(fd);
+	client_say(fd, "S: x\r\n\r\n.", "250 2.0.0");
+	close(fd);
+	door_check_one_message(&door, "[203.0.113.7]");
+	door_close(&door);
+}
+END_TEST
+
+START_TEST(receive__a_proxy_must_speak_the_protocol)
+{
+	int fd;
+
+	door_open(&door, "+proxy_from = \"127.0.0.0/8\" }", "");
+	fd = client_open(&door);
+	client_send(fd, "EHLO c.test\r\n");
+	client_expect_end(fd);
+	close(fd);
+	door_wait_empty(&door);
+	door_close(&door);
+}
+END_TEST
+
+START_TEST(receive__counts_the_clients_behind_a_proxy)
+{
+	int fd[3];
+
+	door_open(&door,
+		  "+proxy_from = \"127.0.0.0/8\" }\n"
+		  "smtp { max_sessions_per_ip = 2 }",
+		  "");
+	for (int i = 0; i < 3; i++) {
+		fd[i] = client_open(&door);
+		client_send(fd[i], "PROXY TCP4 203.0.113.7 192.0.2.1 1 25\r\n");
+		client_expect(fd[i], i < 2 ? "220" : "421 4.7.0");
+	}
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	door_wait_empty(&door);
+	door_close(&door);
+}
+END_TEST
+
+START_TEST(receive__takes_xclient_from_whom_it_knows)
+{
+	int fd;
+
+	door_open(&door, "+xclient_from = \"127.0.0.1\" }", "");
+	fd = client_ready(&door);
+	client_say(fd,
+		   "XCLIENT ADDR=IPV6:2001:db8::7 NAME=far.test "
+		   "HELO=far-helo.test PROTO=SMTP",
+		   "220");
+	client_say(fd, "EHLO near.test", "250");
+	client_to_data(fd);
+	client_say(fd, "S: x\r\n\r\n.", "250 2.0.0");
+	client_say(fd, "XCLIENT ADDR=nonsense", "501 5.5.4");
+	close(fd);
+	door_check_one_message(&door, "[IPv6:2001:db8::7]");
+	door_check_one_message(&door, "from far-helo.test (far.test");
+	door_close(&door);
+}
+END_TEST
+
+START_TEST(receive__etrn_is_for_primaries_only)
+{
+	int fd;
+
+	door_open(&door, "", "");
+	fd = client_ready(&door);
+	client_say(fd, "ETRN example.com", "459");
+	close(fd);
+	door_reload(&door,
+		    "domain \"c.test\" { primary = \"127.0.0.1\" "
+		    "recipients = \"learn\" }",
+		    "");
+	fd = client_ready(&door);
+	client_say(fd, "ETRN @Example.com", "250 2.0.0");
+	client_say(fd, "ETRN other.test", "459 4.5.0");
+	client_say(fd, "NOOP", "250");
+	ck_assert_uint_eq(door.etrns, 2);
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+static void primary_is_up(struct door_rig *d)
+{
+	receive_primary_state(d->receive,
+			      d->rig.config->domains[0].primary->name, true);
+}
+
+static void primary_is_down(struct door_rig *d)
+{
+	receive_primary_state(d->receive,
+			      d->rig.config->domains[0].primary->name, false);
+}
+
+START_TEST(receive__when_up_defer_sends_mail_to_the_primary)
+{
+	int fd;
+
+	door_open(&door, "", "when_up = \"defer\"");
+	fd = client_ready(&door);
+	client_say(fd, "MAIL FROM:<a@b.test>", "250");
+	client_say(fd, "RCPT TO:<joe@example.com>", "250");
+	door_call(&door, primary_is_up);
+	close(fd);
+	fd = client_ready(&door);
+	client_say(fd, "MAIL FROM:<a@b.test>", "250");
+	client_say(fd, "RCPT TO:<joe@example.com>", "450 4.7.1");
+	door_call(&door, primary_is_down);
+	close(fd);
+	fd = client_ready(&door);
+	client_to_data(fd);
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+START_TEST(receive__a_reload_is_in_force_for_sessions_that_are_open)
+{
+	int fd;
+
+	door_open(&door, "", "");
+	fd = client_ready(&door);
+	client_say(fd, "MAIL FROM:<a@b.test>", "250");
+	client_say(fd, "RCPT TO:<x@new.test>", "550 5.7.1");
+	door_reload(&door,
+		    "domain \"new.test\" { primary = \"192.0.2.9\" "
+		    "recipients = \"learn\" unknown_down = \"accept\" }",
+		    "");
+	client_say(fd, "RCPT TO:<x@new.test>", "250 2.1.5");
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS(
+		"receive_limits", TEST(receive__a_crowded_network_hears_421),
+		TEST(receive__a_full_house_says_421),
+		TEST(receive__a_used_up_budget_closes_the_door_for_a_while),
+		LOOP(receive__a_network_that_sends_too_much_is_slowed, actions),
+		TEST(receive__who_talks_before_the_greeting_is_deferred),
+		TEST(receive__a_domain_over_its_quota_is_deferred),
+		TEST(receive__believes_a_proxy_it_knows),
+		TEST(receive__a_proxy_must_speak_the_protocol),
+		TEST(receive__counts_the_clients_behind_a_proxy),
+		TEST(receive__takes_xclient_from_whom_it_knows),
+		TEST(receive__etrn_is_for_primaries_only),
+		TEST(receive__when_up_defer_sends_mail_to_the_primary),
+		TEST(receive__a_reload_is_in_force_for_sessions_that_are_open));
+}
