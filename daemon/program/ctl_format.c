@@ -1,0 +1,347 @@
+/* Cells of tables, and single objects as a terminal sees them. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl.h"
+
+#include "mxhold/base/clock.h"
+#include "mxhold/base/text.h"
+
+static const char *text_at(const json_t *row, const char *key)
+{
+	const char *text = json_string_value(json_object_get(row, key));
+
+	return text ? text : "";
+}
+
+static int64_t number_at(const json_t *row, const char *key)
+{
+	return json_integer_value(json_object_get(row, key));
+}
+
+/* "2026-11-22T02:19:16.123Z" -> wall milliseconds; 0 for "". */
+static int64_t parse_time(const char *text)
+{
+	struct tm tm = {0};
+
+	return strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ? timegm(&tm) * 1000LL
+							: 0;
+}
+
+/* "3m 5s ago", "in 12s", "now", or "-". */
+static void relative(const char *when, char *out, size_t room)
+{
+	int64_t at = parse_time(when), d = clock_wall_ms() - at;
+	char age[TEXT_TIME_MAX];
+
+	text_format_age(d < 0 ? -d : d, age);
+	if (at == 0)
+		snprintf(out, room, "-");
+	else if (d > -1000 && d < 1000)
+		snprintf(out, room, "now");
+	else
+		snprintf(out, room, d < 0 ? "in %s" : "%s ago", age);
+}
+
+static void age_cell(int64_t seconds, char *out, size_t room)
+{
+	char age[TEXT_TIME_MAX];
+
+	text_format_age(seconds * 1000, age);
+	snprintf(out, room, "%s", age);
+}
+
+static void size_cell(int64_t bytes, char *out, size_t room)
+{
+	char size[TEXT_TIME_MAX];
+
+	text_format_size((uint64_t)bytes, size);
+	snprintf(out, room, "%s", size);
+}
+
+#define TEXT_CELL(name, key)                                        \
+	static void name(const json_t *row, char *out, size_t room) \
+	{                                                           \
+		snprintf(out, room, "%s", text_at(row, key));       \
+	}
+#define NUMBER_CELL(name, key)                                        \
+	static void name(const json_t *row, char *out, size_t room)   \
+	{                                                             \
+		snprintf(out, room, "%" PRId64, number_at(row, key)); \
+	}
+#define SIZE_CELL(name, key)                                        \
+	static void name(const json_t *row, char *out, size_t room) \
+	{                                                           \
+		size_cell(number_at(row, key), out, room);          \
+	}
+#define TIME_CELL(name, key)                                        \
+	static void name(const json_t *row, char *out, size_t room) \
+	{                                                           \
+		relative(text_at(row, key), out, room);             \
+	}
+
+TEXT_CELL(cell_id, "id")
+TEXT_CELL(cell_state, "state")
+TEXT_CELL(cell_name, "name")
+TEXT_CELL(cell_domain, "domain")
+TEXT_CELL(cell_reason, "reason")
+TEXT_CELL(cell_event, "event")
+TEXT_CELL(cell_recipient, "recipient")
+TEXT_CELL(cell_text, "text")
+NUMBER_CELL(cell_queued, "queued")
+NUMBER_CELL(cell_messages, "messages")
+SIZE_CELL(cell_size, "size")
+SIZE_CELL(cell_bytes, "bytes")
+TIME_CELL(cell_arrived, "arrived_at")
+TIME_CELL(cell_next, "next_attempt_at")
+TIME_CELL(cell_since, "since")
+TIME_CELL(cell_at, "at")
+
+static void cell_sender(const json_t *row, char *out, size_t room)
+{
+	const char *sender = text_at(row, "sender");
+
+	snprintf(out, room, "%s", *sender ? sender : "<>");
+}
+
+static void cell_to(const json_t *row, char *out, size_t room)
+{
+	const json_t *rcpts = json_object_get(row, "recipients");
+	size_t n = json_array_size(rcpts);
+	const char *first = text_at(json_array_get(rcpts, 0), "address");
+
+	if (n > 1)
+		snprintf(out, room, "%s +%zu", first, n - 1);
+	else
+		snprintf(out, room, "%s", first);
+}
+
+static void cell_oldest(const json_t *row, char *out, size_t room)
+{
+	age_cell(number_at(row, "oldest_age_s"), out, room);
+}
+
+static void cell_probe(const json_t *row, char *out, size_t room)
+{
+	const json_t *probe = json_object_get(row, "last_probe");
+	char when[TEXT_TIME_MAX + 8];
+
+	relative(text_at(probe, "at"), when, sizeof(when));
+	snprintf(out, room, "%s%s%s", when, *text_at(probe, "at") ? ": " : "",
+		 text_at(probe, "result"));
+}
+
+const struct ctl_column ctl_columns_messages[] = {
+	{"ID", false, cell_id},
+	{"STATE", false, cell_state},
+	{"SIZE", true, cell_size},
+	{"ARRIVED", false, cell_arrived},
+	{"NEXT", false, cell_next},
+	{"FROM", false, cell_sender},
+	{"TO", false, cell_to},
+	{"REASON", false, cell_reason},
+	{0},
+};
+
+const struct ctl_column ctl_columns_primaries[] = {
+	{"NAME", false, cell_name},        {"STATE", false, cell_state},
+	{"SINCE", false, cell_since},      {"QUEUED", true, cell_queued},
+	{"BYTES", true, cell_bytes},       {"OLDEST", true, cell_oldest},
+	{"LAST PROBE", false, cell_probe}, {0},
+};
+
+const struct ctl_column ctl_columns_events[] = {
+	{"WHEN", false, cell_at},
+	{"EVENT", false, cell_event},
+	{"RECIPIENT", false, cell_recipient},
+	{"TEXT", false, cell_text},
+	{0},
+};
+
+static void bucket(const json_t *row, size_t i, char *out, size_t room)
+{
+	const json_t *b = json_array_get(json_object_get(row, "ages"), i);
+
+	snprintf(out, room, "%" PRId64, number_at(b, "messages"));
+}
+
+#define BUCKET_CELL(i)                                                      \
+	static void cell_age_##i(const json_t *row, char *out, size_t room) \
+	{                                                                   \
+		bucket(row, i, out, room);                                  \
+	}
+BUCKET_CELL(0)
+BUCKET_CELL(1)
+BUCKET_CELL(2)
+BUCKET_CELL(3)
+BUCKET_CELL(4)
+BUCKET_CELL(5)
+BUCKET_CELL(6)
+BUCKET_CELL(7)
+
+const struct ctl_column ctl_columns_ages[] = {
+	{"DOMAIN", false, cell_domain},
+	{"MESSAGES", true, cell_messages},
+	{"BYTES", true, cell_bytes},
+	{"OLDEST", true, cell_oldest},
+	{"<5m", true, cell_age_0},
+	{"<15m", true, cell_age_1},
+	{"<1h", true, cell_age_2},
+	{"<4h", true, cell_age_3},
+	{"<1d", true, cell_age_4},
+	{"<4d", true, cell_age_5},
+	{"<14d", true, cell_age_6},
+	{"older", true, cell_age_7},
+	{0},
+};
+
+/* Single objects */
+
+static void say(const char *label, const char *text)
+{
+	printf("%-16s ", label);
+	ctl_print_safe(stdout, text, strlen(text));
+	putchar('\n');
+}
+
+void ctl_show_count(const json_t *r)
+{
+	char size[TEXT_TIME_MAX];
+
+	text_format_size((uint64_t)number_at(r, "bytes"), size);
+	printf("%" PRId64 " messages, %s\n", number_at(r, "messages"), size);
+}
+
+static void show_queue_line(const json_t *r)
+{
+	const json_t *queue = json_object_get(r, "queue");
+	char text[128], size[TEXT_TIME_MAX], age[TEXT_TIME_MAX];
+
+	text_format_size((uint64_t)number_at(queue, "bytes"), size);
+	text_format_age(number_at(queue, "oldest_age_s") * 1000, age);
+	snprintf(text, sizeof(text), "%" PRId64 " messages, %s%s%s",
+		 number_at(queue, "messages"), size,
+		 number_at(queue, "messages") ? ", the oldest waits " : "",
+		 number_at(queue, "messages") ? age : "");
+	say("queue", text);
+}
+
+static void show_primary_line(const json_t *row)
+{
+	char text[512], since[64], probe[256], size[TEXT_TIME_MAX];
+
+	relative(text_at(row, "since"), since, sizeof(since));
+	cell_probe(row, probe, sizeof(probe));
+	text_format_size((uint64_t)number_at(row, "bytes"), size);
+	snprintf(text, sizeof(text),
+		 "%s: %s (%s), %" PRId64 " queued (%s), probed %s",
+		 text_at(row, "name"), text_at(row, "state"), since,
+		 number_at(row, "queued"), size, probe);
+	say("primary", text);
+}
+
+void ctl_show_status(const json_t *r)
+{
+	char text[512], age[TEXT_TIME_MAX];
+	size_t i;
+	json_t *row;
+
+	text_format_age(number_at(r, "uptime_s") * 1000, age);
+	if (json_is_true(json_object_get(r, "running")))
+		snprintf(text, sizeof(text), "%s, mxholdd %s, up for %s",
+			 text_at(r, "hostname"), text_at(r, "version"), age);
+	else
+		snprintf(text, sizeof(text),
+			 "%s, mxholdd does not answer; this is what it left",
+			 text_at(r, "hostname"));
+	say("host", text);
+	show_queue_line(r);
+	snprintf(text, sizeof(text), "%" PRId64 "%% used",
+		 number_at(json_object_get(r, "disk"), "used_percent"));
+	say("disk", text);
+	json_array_foreach(json_object_get(r, "primaries"), i, row)
+		show_primary_line(row);
+	json_array_foreach(json_object_get(r, "alarms"), i, row)
+		say("ALARM", json_string_value(row));
+}
+
+/* Every plain field on a line of its own. */
+static void show_fields(const json_t *r)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)r, key, v)
+	{
+		char number[32];
+
+		if (strcmp(key, "v") == 0)
+			continue;
+		snprintf(number, sizeof(number), "%" PRId64,
+			 (int64_t)json_integer_value(v));
+		if (json_is_string(v) && *json_string_value(v))
+			say(key, json_string_value(v));
+		else if (json_is_integer(v))
+			say(key, number);
+		else if (json_is_true(v))
+			say(key, "yes");
+	}
+}
+
+static void show_texts(const json_t *r, const char *key)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(json_object_get(r, key), i, v)
+		say(key, json_string_value(v));
+}
+
+void ctl_show_message(const json_t *r)
+{
+	size_t i;
+	json_t *rcpt;
+
+	show_fields(r);
+	json_array_foreach(json_object_get(r, "recipients"), i, rcpt)
+	{
+		char text[1024];
+
+		snprintf(text, sizeof(text), "%s: %s%s%s",
+			 text_at(rcpt, "address"), text_at(rcpt, "state"),
+			 *text_at(rcpt, "reply") ? ": " : "",
+			 text_at(rcpt, "reply"));
+		say("recipient", text);
+	}
+}
+
+void ctl_show_primary(const json_t *r)
+{
+	char probe[256];
+
+	show_fields(r);
+	cell_probe(r, probe, sizeof(probe));
+	say("last_probe", probe);
+	show_texts(r, "hosts");
+	show_texts(r, "last_good");
+	show_texts(r, "domains");
+}
+
+void ctl_show_rcpt(const json_t *r)
+{
+	show_fields(r);
+}
+
+void ctl_show_done(const json_t *r)
+{
+	(void)r;
+	printf("done\n");
+}
+
+void ctl_show_verify(const json_t *r)
+{
+	show_fields(r);
+	show_texts(r, "found");
+}
