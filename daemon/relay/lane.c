@@ -202,6 +202,19 @@ static size_t count_deliveries(const struct lane *l)
 	return n;
 }
 
+static bool goes_alone(const struct lane *l)
+{
+	return window_is_canary(&l->window) ||
+	       l->breaker.state == BREAKER_TRYING;
+}
+
+static uint32_t limit_of(const struct lane *l)
+{
+	return goes_alone(l) || l->is_report ? 1 : window_limit(&l->window);
+}
+
+/* With one session the order is kept, even where a later message was read
+ * sooner. */
 static struct delivery *next_waiting(const struct lane *l)
 {
 	LIST_FOR_EACH (it, &l->deliveries) {
@@ -209,6 +222,8 @@ static struct delivery *next_waiting(const struct lane *l)
 
 		if (d->state == DELIVERY_WAITING)
 			return d;
+		if (d->state == DELIVERY_LOADING && limit_of(l) == 1)
+			return NULL;
 	}
 	return NULL;
 }
@@ -221,17 +236,6 @@ static size_t count_waiting(const struct lane *l)
 		n += MX_CONTAINER_OF(it, struct delivery, item)->state ==
 		     DELIVERY_WAITING;
 	return n;
-}
-
-static bool goes_alone(const struct lane *l)
-{
-	return window_is_canary(&l->window) ||
-	       l->breaker.state == BREAKER_TRYING;
-}
-
-static uint32_t limit_of(const struct lane *l)
-{
-	return goes_alone(l) || l->is_report ? 1 : window_limit(&l->window);
 }
 
 /* Read ahead, so that a session that is free finds its next message. */
