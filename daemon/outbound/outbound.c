@@ -39,6 +39,7 @@ void outbound_reload(struct outbound *o, const struct config *config)
 	map_init(&o->contexts);
 	map_done(&o->mistakes, mem_free);
 	map_init(&o->mistakes);
+	memset(o->plain, 0, sizeof(o->plain)); /* TLS may be mended */
 }
 
 void outbound_free(struct outbound *o)

@@ -399,11 +399,6 @@ const struct endpoint *session_peer(const struct session *s)
 	return &s->peer;
 }
 
-bool session_is_spent(const struct session *s)
-{
-	return !s->client || smtp_client_is_spent(s->client);
-}
-
 /* --- messages ---------------------------------------------------------- */
 
 void session_send(struct session *s, const struct smtp_send *m,

@@ -93,9 +93,6 @@ const struct smtp_ehlo *session_ehlo(const struct session *s);
 const struct tls_info *session_tls(const struct session *s); /* or NULL */
 const char *session_host(const struct session *s);
 const struct endpoint *session_peer(const struct session *s);
-/* The server takes no further message in this session (RFC 9422 MAILMAX):
- * quit it and open another. */
-bool session_is_spent(const struct session *s);
 
 /* `handover`: whose client facts go by XCLIENT or XFORWARD when the primary
  * offers it and its configuration says so; may be NULL. The slices of `m`

@@ -391,6 +391,32 @@ START_TEST(lookup__leads_to_a_verified_session)
 }
 END_TEST
 
+/* TLS-18: without proof nothing is sent, and the reason is told. */
+START_TEST(lookup__proves_nothing_without_validation)
+{
+	static const char *const script[] = {"S:220 a", "AUTO", NULL};
+	static const char *const *const scripts[] = {script, NULL};
+	static const struct dns_row local[] = {
+		{"mx1.example.org", DNS_ROW_A, 0, "127.0.0.1"},
+		{NULL, 0, 0, NULL}};
+	struct scripted server;
+	struct looked_up l;
+
+	init(&l);
+	l.dns.rows = local;
+	scripted_start(&server, l.r.loop, scripts, NULL);
+	configured(&l, 0, "mx1.example.org", server.at.port);
+	l.r.primary.tls = PRIMARY_TLS_DANE;
+	rig_open(&l.r);
+	ck_assert_uint_eq(l.r.failed, 1);
+	ck_assert_int_eq(l.r.failure.fault, FAULT_TEMPORARY);
+	ck_assert_ptr_nonnull(strstr(l.r.failure.text, "does not validate"));
+	ck_assert_uint_eq(server.n_clients, 0);
+	scripted_stop(&server);
+	done(&l);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS(
@@ -405,5 +431,6 @@ int main(void)
 		TEST(lookup__does_not_remember_what_dns_denies),
 		TEST(lookup__ends_in_time_when_a_host_is_silent),
 		{.fn = lookup__may_be_cancelled, .rows = 4},
-		TEST(lookup__leads_to_a_verified_session));
+		TEST(lookup__leads_to_a_verified_session),
+		TEST(lookup__proves_nothing_without_validation));
 }

@@ -1,0 +1,212 @@
+/* What outlives a restart or a reload. */
+#include "bench.h"
+#include "unit/base/suite.h"
+
+/* --- restart, reload --------------------------------------------------- */
+
+/* Leaves the loop so that all that was written is written. */
+static void restart(struct bench *b)
+{
+	struct error err = {0};
+
+	stop_prober(b);
+	stop_loop(b);
+	b->loop = loop_new(&err);
+	b->guard = timer_new(b->loop, on_guard, b);
+	b->poll = timer_new(b->loop, on_poll, b);
+	scripted_start(&b->server, b->loop, up, NULL);
+	start_prober(b);
+	ck_assert(prober_view(b->prober, "mx1", &b->view));
+}
+
+static bool was_up_a_while(struct bench *b)
+{
+	return is_known(b) &&
+	       health_up_ms(&b->view.health, clock_wall_ms()) >= 50;
+}
+
+START_TEST(prober__keeps_its_state_over_a_restart)
+{
+	struct primary_view before;
+	struct bench b;
+
+	init(&b, up);
+	start_prober(&b);
+	wait_for(&b, was_up_a_while);
+	before = b.view;
+	restart(&b);
+	ck_assert_int_eq(b.view.health.state, HEALTH_UP);
+	ck_assert_int_eq(b.view.health.since_ms, before.health.since_ms);
+	ck_assert_int_ge(b.view.health.up_total_ms, 50);
+	ck_assert_str_eq(b.view.last_result, "ok");
+	ck_assert_uint_eq(b.view.n_good, 1);
+	ck_assert_uint_eq(b.view.good[0].port, before.good[0].port);
+	ck_assert_uint_eq(b.view.ehlo_ext, before.ehlo_ext);
+	ck_assert(!b.view.held);
+	done(&b);
+}
+END_TEST
+
+START_TEST(prober__keeps_an_outage_over_a_restart)
+{
+	struct bench b;
+
+	init(&b, up);
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	listener_close(b.server.listener);
+	b.server.listener = NULL;
+	wait_for_state(&b, HEALTH_DOWN);
+	restart(&b);
+	ck_assert_int_eq(b.view.health.state, HEALTH_DOWN);
+	done(&b);
+}
+END_TEST
+
+START_TEST(prober__keeps_an_operators_hold_over_a_restart)
+{
+	struct bench b;
+
+	init(&b, up);
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	prober_hold(b.prober, "mx1", true);
+	restart(&b);
+	ck_assert(b.view.held);
+	ck_assert_int_eq(b.view.health.state, HEALTH_UP);
+	prober_hold(b.prober, "mx1", false);
+	restart(&b);
+	ck_assert(!b.view.held);
+	done(&b);
+}
+END_TEST
+
+START_TEST(prober__starts_held_when_the_configuration_says_so)
+{
+	struct bench b;
+
+	init(&b, up);
+	b.domain.drain.hold = true;
+	start_prober(&b);
+	ck_assert(prober_view(b.prober, "mx1", &b.view));
+	ck_assert(b.view.held);
+	prober_hold(b.prober, "mx1", false);
+	ck_assert(prober_view(b.prober, "mx1", &b.view));
+	ck_assert(!b.view.held);
+	/* No operator has asked for it: the configuration's word alone. */
+	b.domain.drain.hold = false;
+	restart(&b);
+	ck_assert(!b.view.held);
+	done(&b);
+}
+END_TEST
+
+START_TEST(prober__reads_what_a_record_says)
+{
+	struct peer_record rec = {.state = HEALTH_DOWN | PEER_STATE_HELD};
+	bool held;
+
+	ck_assert_int_eq(peer_record_state(&rec, &held), HEALTH_DOWN);
+	ck_assert(held);
+	rec.state = HEALTH_UP;
+	ck_assert_int_eq(peer_record_state(&rec, &held), HEALTH_UP);
+	ck_assert(!held);
+	rec.state = 99;
+	ck_assert_int_eq(peer_record_state(&rec, &held), HEALTH_UNKNOWN);
+}
+END_TEST
+
+START_TEST(prober__takes_primaries_in_and_out_at_a_reload)
+{
+	struct bench b;
+	struct config changed;
+
+	init(&b, up);
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	changed = b.config;
+	changed.refs = 1;
+	changed.n_primaries = 2;
+	prepare_host(&b.second_host, b.server.at.port);
+	prepare_primary(&b.second, "mx2", &b.second_host);
+	prober_reload(b.prober, &changed);
+	ck_assert_uint_eq(prober_count(b.prober), 2);
+	ck_assert(prober_view(b.prober, "mx1", &b.view));
+	ck_assert_int_eq(b.view.health.state, HEALTH_UP);
+	ck_assert(prober_view(b.prober, "mx2", &b.view));
+	ck_assert_int_eq(b.view.health.state, HEALTH_UNKNOWN);
+	prober_reload(b.prober, &b.config);
+	ck_assert_uint_eq(prober_count(b.prober), 1);
+	ck_assert(!prober_view(b.prober, "mx2", &b.view));
+	wait_for_state(&b, HEALTH_UP);
+	done(&b);
+}
+END_TEST
+
+static struct scripted elsewhere;
+
+static bool was_found_elsewhere(struct bench *b)
+{
+	return elsewhere.n_clients > 0 && is_known(b) && b->view.n_good > 0;
+}
+
+START_TEST(prober__follows_a_primary_that_moves)
+{
+	struct config_primary moved;
+	struct config_primary *primaries[] = {&moved};
+	struct config_domain domain;
+	struct config_host host;
+	struct config changed;
+	struct bench b;
+
+	init(&b, up);
+	b.config.probe.interval_up = 3600000;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	scripted_start(&elsewhere, b.loop, up, NULL);
+	prepare_host(&host, elsewhere.at.port);
+	prepare_primary(&moved, "mx1", &host);
+	domain = b.domain;
+	domain.primary = &moved;
+	changed = b.config;
+	changed.refs = 1;
+	changed.primaries = primaries;
+	changed.domains = &domain;
+	prober_reload(b.prober, &changed);
+	ck_assert(prober_view(b.prober, "mx1", &b.view));
+	ck_assert_int_eq(b.view.health.state, HEALTH_UP);
+	ck_assert_uint_eq(b.view.n_good, 0);
+	wait_for(&b, was_found_elsewhere);
+	ck_assert_uint_eq(b.view.good[0].port, elsewhere.at.port);
+	scripted_stop(&elsewhere);
+	done(&b);
+}
+END_TEST
+
+START_TEST(prober__may_be_freed_in_the_midst_of_probes)
+{
+	static const char *const silent[] = {"STALL", NULL};
+	static const char *const *const scripts[] = {silent, NULL};
+	struct bench b;
+
+	init(&b, scripts);
+	start_prober(&b);
+	wait_for(&b, has_two);
+	prober_probe_now(b.prober, "mx1", on_done, &b);
+	done(&b);
+	ck_assert_uint_eq(b.done, 0);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS(
+		"prober_restart", TEST(prober__keeps_its_state_over_a_restart),
+		TEST(prober__keeps_an_outage_over_a_restart),
+		TEST(prober__keeps_an_operators_hold_over_a_restart),
+		TEST(prober__starts_held_when_the_configuration_says_so),
+		TEST(prober__reads_what_a_record_says),
+		TEST(prober__takes_primaries_in_and_out_at_a_reload),
+		TEST(prober__follows_a_primary_that_moves),
+		TEST(prober__may_be_freed_in_the_midst_of_probes));
+}
