@@ -496,6 +496,10 @@ static void free_parts(struct daemon *d)
 	for (size_t i = 0; i < MX_ARRAY_SIZE(d->signals); i++)
 		if (d->signals[i])
 			loop_signal_off(d->signals[i]);
+	/* We are stopping already: a second word must not cut it short. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	if (d->control)
 		control_free(d->control);
 	if (d->receive)

@@ -180,7 +180,8 @@ static void start_tls(struct dialogue *d)
 	/* RFC 3207 4.2: what already came in clear is not a command. */
 	if (!d->worker->tls)
 		dialogue_fail(d, "no TLS any more");
-	else if (stream_start_tls_server(d->stream, d->worker->tls) > 0)
+	else if (smtp_server_was_injected(d->server) ||
+		 stream_start_tls_server(d->stream, d->worker->tls) > 0)
 		dialogue_fail(d, "octets behind STARTTLS");
 }
 

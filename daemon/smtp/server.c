@@ -279,11 +279,16 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *reply)
 		server_say(s, s->farewell);
 }
 
+bool smtp_server_was_injected(const struct smtp_server *s)
+{
+	return s->injected || (s->open == SMTP_ASK_TLS && s->in.n > s->spent);
+}
+
 void smtp_server_tls_started(struct smtp_server *s)
 {
 	MX_ASSERT(s->open == SMTP_ASK_TLS);
+	s->injected = smtp_server_was_injected(s);
 	s->open = SMTP_ASK_NOTHING;
-	s->injected |= s->in.n > s->spent;
 	spend(s);
 	s->tls = true;
 	s->hello = HELLO_NONE;

@@ -67,7 +67,8 @@ class Smtp:
     """A raw client: lines out, replies in, no help and no mercy."""
 
     def __init__(self, ip, port, ehlo="client.test", greet=True, timeout=LIMIT):
-        self.s = socket.create_connection((ip, port), timeout * SLOW)
+        # from the test's own address, so that limits and traces tell it
+        self.s = socket.create_connection((ip, port), timeout * SLOW, (ip, 0))
         self.buf = b""
         if greet:
             self.greeting = self.reply()
@@ -380,6 +381,14 @@ domain "example.test" {{
 
     def ctl_json(self, *args, code=0):
         return json.loads(self.ctl("-o", "json", *args, code=code))
+
+    def listed(self, *args):
+        """Rows of `queue list`; none when the filter matches nothing."""
+        p = subprocess.run([os.path.join(BIN, "mxholdctl"), "-c", self.path("mxholdd.conf"),
+                            "-o", "json", "queue", "list", *args],
+                           capture_output=True, check=False, timeout=120 * SLOW)
+        self.assertIn(p.returncode, (0, 4), p.stderr)
+        return json.loads(p.stdout)["messages"] if p.returncode == 0 else []
 
     def count(self):
         return self.ctl_json("queue", "count")["messages"]

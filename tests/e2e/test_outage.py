@@ -137,15 +137,17 @@ class Reports(mxtest.Case):
         self.primary("rcpt=550")
         self.start()
         self.send(message())
-        wait_for("quarantine", lambda: self.ctl_json(
-            "queue", "list", "--state", "quarantine")["messages"])
+        wait_for("quarantine", lambda: self.listed("--state", "quarantine"))
 
     def test_with_send_all_a_report_goes_to_the_sender(self):
         self.global_extra = 'breaker { first_5xx = "0s"  max_5xx = 100 }'
         self.config_extra = 'bounce { send = "all"  route = "primary" }'
-        primary = self.primary("dot=554@1")
+        primary = self.primary("dot=554")
         self.start()
         self.send(message(), params=" ENVID=abc", sender="sender@client.test")
+        wait_for("the report", lambda: self.events("bounce.made"))
+        primary.stop()
+        primary.start()
         self.wait_delivered(primary, 1)
         row = primary.index()[0]
         self.assertIn("sender@client.test", row["rcpt"][0])

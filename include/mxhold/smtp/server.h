@@ -105,6 +105,9 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *reply);
 /* The handshake is done: all knowledge from before is forgotten (RFC 3207
  * 4.2). Octets that had come behind STARTTLS make the machine close. */
 void smtp_server_tls_started(struct smtp_server *s);
+/* Octets stand behind STARTTLS: the driver may hang up at once (RFC 3207 4.2,
+ * CVE-2011-0411). */
+bool smtp_server_was_injected(const struct smtp_server *s);
 /* The driver ends it: 421 with this text, then SMTP_ASK_CLOSE. */
 void smtp_server_shut(struct smtp_server *s, const char *enhanced,
 		      const char *text);
