@@ -4,7 +4,8 @@
 #include "mxhold/storage/failpoint.h"
 #include "mxhold/storage/message.h"
 
-/* A history row for every recipient that is still open. */
+/* A history row for every recipient that is still open; damaged ones do not
+ * keep the message from leaving. */
 static int tell(struct txn *t, const struct message *m,
 		const struct job_change *j, enum history_what what)
 {
@@ -13,11 +14,15 @@ static int tell(struct txn *t, const struct message *m,
 
 	for (uint16_t n = 0; n < m->rec.n_rcpts && !rc; n++) {
 		rc = recipient_load(t, m->id, n, &r);
+		if (rc == MDB_NOTFOUND || rc == MDB_CORRUPTED) {
+			rc = 0;
+			continue;
+		}
 		if (!rc && recipient_is_open(&r))
 			rc = message_history(t, m, what, r.rcpt.address,
 					     j->now_ms, slice_str(j->reason));
 	}
-	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
+	return rc;
 }
 
 static int save(struct txn *t, struct message *m, const struct job_change *j)

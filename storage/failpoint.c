@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,6 +57,17 @@ void failpoint_set(const char *spec)
 	pthread_mutex_lock(&lock);
 	parse(spec);
 	pthread_mutex_unlock(&lock);
+}
+
+bool failpoint_is(const char *name)
+{
+	bool is;
+
+	pthread_once(&once, read_environment);
+	pthread_mutex_lock(&lock);
+	is = point.at && strcmp(name, point.name) == 0;
+	pthread_mutex_unlock(&lock);
+	return is;
 }
 
 int failpoint_hit(const char *name)

@@ -152,9 +152,10 @@ int message_close_dest(struct txn *t, struct message *m, int i)
 		rc = txn_del(t, TABLE_AGE, key, sizeof(key));
 	if (!rc)
 		rc = dest_by_number(t, d.dest, &dest);
-	if (rc)
-		return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
-	dest_subtract(t, dest, m->rec.size);
+	if (!rc)
+		dest_subtract(t, dest, m->rec.size);
+	else if (rc != MDB_NOTFOUND)
+		return rc;
 	m->rec.n_dests--;
 	memmove(entry, entry + RECORD_DEST_SIZE,
 		(size_t)(m->rec.n_dests - i) * RECORD_DEST_SIZE);

@@ -132,6 +132,7 @@ int store_open(struct store **out, const struct store_options *options,
 	s->read_only = options->read_only;
 	s->state_dir = mem_strdup(options->state_dir);
 	atomic_store(&s->asked_at_ms, INT64_MIN);
+	atomic_store(&s->checked_at_ms, INT64_MIN);
 	if (open_queue(s, options, err)) {
 		store_close(s);
 		return -1;
@@ -191,16 +192,27 @@ static void ask_file_system(struct store *s)
 		atomic_store(&s->file_bytes, (uint64_t)st.st_size);
 }
 
-/* One thread a second asks; the others take what it found last. */
-static void ask_now_and_then(struct store *s)
+/* One thread every so many milliseconds; the others go on with what is. */
+static bool is_time(_Atomic int64_t *last_ms, int64_t every_ms)
 {
 	int64_t now = clock_mono_ms();
-	int64_t last = atomic_load(&s->asked_at_ms);
+	int64_t last = atomic_load(last_ms);
 
-	if (last != INT64_MIN && now >= last && now - last < 1000)
-		return;
-	if (atomic_compare_exchange_strong(&s->asked_at_ms, &last, now))
+	if (last != INT64_MIN && now >= last && now - last < every_ms)
+		return false;
+	return atomic_compare_exchange_strong(last_ms, &last, now);
+}
+
+/* A reader that was killed keeps its slot, and with it every page that was
+ * freed since, until somebody looks. */
+static void ask_now_and_then(struct store *s)
+{
+	int dead;
+
+	if (is_time(&s->asked_at_ms, 1000))
 		ask_file_system(s);
+	if (!s->read_only && is_time(&s->checked_at_ms, 60000))
+		mdb_reader_check(s->env, &dead);
 }
 
 bool store_disk_is_full(struct store *s)

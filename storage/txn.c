@@ -154,7 +154,7 @@ int txn_del(struct txn *t, enum table table, const void *k, size_t kn)
 	MDB_val key = env_val(k, kn);
 	int rc = mdb_del(t->mdb, t->store->dbi[table], &key, NULL);
 
-	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
+	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 int history_put(struct txn *t, const struct history_row *row)

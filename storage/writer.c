@@ -211,6 +211,25 @@ static int run_jobs(struct txn *t, struct job **jobs, size_t n)
 	return rc;
 }
 
+static void report(struct writer *w, struct job **jobs, size_t n)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bytes += jobs[i]->weight;
+		jobs[i]->report(jobs[i]); /* and it is gone */
+	}
+	atomic_fetch_sub(&w->waiting, bytes);
+}
+
+/* What must never be: the proof that the crash tests see a loss. */
+static void report_early(struct writer *w, struct job **jobs, size_t n)
+{
+	report(w, jobs, n);
+	w->reported = true;
+	usleep(50000);
+}
+
 /* All of jobs, or none and why; *at_commit as in txn_commit. */
 static int transact(struct writer *w, struct job **jobs, size_t n,
 		    bool *at_commit)
@@ -222,15 +241,17 @@ static int transact(struct writer *w, struct job **jobs, size_t n,
 	if (rc)
 		return rc;
 	rc = run_jobs(&w->txn, jobs, n);
+	if (!rc && failpoint_is("ack-early"))
+		report_early(w, jobs, n);
 	if (rc)
 		txn_abort(&w->txn);
 	else
 		rc = txn_commit(&w->txn, at_commit);
-	if (rc) {
-		for (size_t i = 0; i < n; i++)
-			restore_upload(jobs[i]);
+	MX_ASSERT(!rc || !w->reported); /* they are gone */
+	for (size_t i = 0; rc && i < n; i++)
+		restore_upload(jobs[i]);
+	if (rc)
 		return rc;
-	}
 	atomic_store(&w->txn.store->failing, false);
 	histogram_add(&stats.commit_seconds,
 		      (double)(clock_mono_us() - from) / 1e6);
@@ -340,17 +361,6 @@ static void sweep(struct writer *w)
 	w->txn.sweep_waits = false; /* until the next large removal */
 }
 
-static void report(struct writer *w, struct job **jobs, size_t n)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		bytes += jobs[i]->weight;
-		jobs[i]->report(jobs[i]); /* and it is gone */
-	}
-	atomic_fetch_sub(&w->waiting, bytes);
-}
-
 static void hit_after_commit(struct job **jobs, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -386,7 +396,10 @@ size_t writer_run_batch(struct writer *w)
 	}
 	histogram_add(&stats.commit_messages,
 		      (double)count_messages(w->batch, n));
+	w->reported = false;
 	process(w, w->batch, n);
+	if (w->reported)
+		return n;
 	hit_after_commit(w->batch, n);
 	report(w, w->batch, n);
 	return n;

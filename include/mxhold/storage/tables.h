@@ -39,7 +39,8 @@ struct store {
 	char *state_dir, *data_file;
 	/* any thread */
 	_Atomic uint64_t used, file_bytes, disk_free, disk_total;
-	_Atomic int64_t asked_at_ms; /* monotonic: file system last asked */
+	_Atomic int64_t asked_at_ms;   /* monotonic: file system last asked */
+	_Atomic int64_t checked_at_ms; /* monotonic: dead readers last sought */
 	atomic_bool failing;
 };
 

@@ -64,7 +64,8 @@ int txn_put(struct txn *t, enum table table, MDB_val k, MDB_val v);
 int txn_put_mark(struct txn *t, enum table table, const void *k, size_t kn);
 int txn_get(struct txn *t, enum table table, const void *k, size_t kn,
 	    MDB_val *v);
-/* A row that must be there: MDB_CORRUPTED when it is not. */
+/* A row that is not there is no failure: a damaged message must still be
+ * able to leave. The check (verify.h) finds what is missing. */
 int txn_del(struct txn *t, enum table table, const void *k, size_t kn);
 
 /* --- destinations ------------------------------------------------------ */

@@ -20,7 +20,7 @@ enum {
 struct writer {
 	struct mpsc inbox;
 	_Atomic uint64_t waiting; /* octets in inbox and pending */
-	atomic_bool stopping;	  /* what is to be swept can wait */
+	atomic_bool stopping;     /* what is to be swept can wait */
 	void (*panic)(const char *why);
 	bool threaded;
 	pthread_t thread;
@@ -30,6 +30,7 @@ struct writer {
 	struct mpsc_node **pending_end;
 	struct job *batch[BATCH_MESSAGES];
 	unsigned since_sweep;
+	bool reported; /* test builds: ack-early */
 };
 
 /* Adds a chain taken from the inbox behind what is pending. */

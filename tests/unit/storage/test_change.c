@@ -1,6 +1,8 @@
 /* An operator's word. */
 #include "fixture.h"
 
+#include "mxhold/storage/key.h"
+
 static struct job_change change_of(enum change what, uint64_t id)
 {
 	struct job_change c = {.job.kind = JOB_CHANGE,
@@ -160,6 +162,28 @@ START_TEST(change__large_bodies_are_swept_later)
 }
 END_TEST
 
+/* What the check complains about must still be able to leave. */
+START_TEST(change__damaged_message_can_be_deleted)
+{
+	uint8_t key[KEY_DUE];
+	uint64_t id = put_three();
+	struct job_change c = change_of(CHANGE_DELETE, id);
+
+	key_due(key, dest_of("a.test"), T0, id);
+	damage(TABLE_DUE, key, KEY_DUE, NULL, 0);
+	damage(TABLE_AGE, key, KEY_DUE, NULL, 0);
+	key_rcpt(key, id, 0);
+	damage(TABLE_RECIPIENT, key, KEY_RCPT, "junk", 4);
+	key_rcpt(key, id, 1);
+	damage(TABLE_RECIPIENT, key, KEY_RCPT, NULL, 0);
+	key_body(key, id, 0);
+	damage(TABLE_BODY, key, KEY_BODY, NULL, 0);
+	ck_assert_int_eq(run(&c.job), STORE_OK);
+	ck_assert(is_gone(id));
+	check_whole();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("change");
@@ -175,6 +199,7 @@ int main(void)
 	tcase_add_test(t, change__delete_leaves_nothing_but_history);
 	tcase_add_test(t, change__many_at_once_skips_what_is_absent);
 	tcase_add_test(t, change__large_bodies_are_swept_later);
+	tcase_add_test(t, change__damaged_message_can_be_deleted);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

@@ -194,14 +194,25 @@ START_TEST(failpoint__disk_that_stays_full_refuses_each)
 }
 END_TEST
 
-START_TEST(failpoint__disk_that_fails_in_the_replay_is_left_alone)
+START_TEST(failpoint__one_failed_put_replays_one_by_one)
 {
 	submit_ten();
-	/* One message's chunk fails, so all are replayed; then the disk. */
 	failpoint_set("chunk-put:3=enospc");
 	writer_run_batch(writer);
 	ck_assert_uint_eq(count_results(STORE_OK), 10);
 	check_whole();
+}
+END_TEST
+
+START_TEST(failpoint__acknowledging_early_can_be_seen)
+{
+	submit_ten();
+	failpoint_set("ack-early");
+	n_reported = 0;
+	ck_assert_uint_eq(writer_run_batch(writer), 10);
+	ck_assert_uint_eq(n_reported, 10);
+	ck_assert_uint_eq(writer_waiting(writer), 0);
+	ck_assert_uint_eq(counts().messages, 10);
 }
 END_TEST
 
@@ -218,8 +229,8 @@ int main(void)
 	tcase_add_test(t, failpoint__failing_disk_fails_the_whole_batch_once);
 	tcase_add_test(t, failpoint__full_disk_replays_one_by_one);
 	tcase_add_test(t, failpoint__disk_that_stays_full_refuses_each);
-	tcase_add_test(t,
-		       failpoint__disk_that_fails_in_the_replay_is_left_alone);
+	tcase_add_test(t, failpoint__one_failed_put_replays_one_by_one);
+	tcase_add_test(t, failpoint__acknowledging_early_can_be_seen);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

@@ -1,7 +1,10 @@
 /* Batches, replays, limits, the thread. */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "mxhold/base/stats.h"
 
@@ -184,6 +187,71 @@ START_TEST(writer__full_map_is_no_alarm)
 	ck_assert(!store_is_failing(store));
 	mdb_txn_abort(pinned);
 	done_many(1);
+}
+END_TEST
+
+/* --- a broken disk ------------------------------------------------------ */
+
+static unsigned panics;
+
+static void on_panic(const char *why)
+{
+	ck_assert_ptr_nonnull(why);
+	panics++;
+}
+
+/* LMDB writes its meta page through a descriptor of its own: break that. */
+static void break_meta_page(void)
+{
+	int null = open("/dev/null", O_RDONLY), found = 0;
+
+	ck_assert_int_ge(null, 0);
+	for (int fd = 3; fd < 64; fd++) {
+		int flags = fcntl(fd, F_GETFL);
+
+		if (flags >= 0 && (flags & O_DSYNC)) {
+			ck_assert_int_eq(dup2(null, fd), fd);
+			found++;
+		}
+	}
+	ck_assert_int_eq(found, 1);
+}
+
+START_TEST(writer__failed_meta_page_is_the_end)
+{
+	writer_on_panic(writer, on_panic);
+	break_meta_page();
+	submit_many(0, 3, 500);
+	ck_assert_uint_eq(writer_run_batch(writer), 3);
+	ck_assert_uint_eq(panics, 1);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(mails[i].add.job.result, STORE_FAILED);
+	ck_assert(store_is_failing(store));
+	done_many(3);
+}
+END_TEST
+
+/* Data pages fail cleanly: the next transaction is a new one. */
+START_TEST(writer__failed_data_page_is_not)
+{
+	struct rlimit small = {.rlim_cur = 4096, .rlim_max = RLIM_INFINITY};
+	struct rlimit before;
+
+	writer_on_panic(writer, on_panic);
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	submit_many(0, 3, 5000);
+	ck_assert_uint_eq(writer_run_batch(writer), 3);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(mails[i].add.job.result, STORE_FAILED);
+	ck_assert(store_is_failing(store));
+	ck_assert_uint_eq(panics, 0);
+	ck_assert_int_eq(run(&mails[0].add.job), STORE_OK);
+	ck_assert(!store_is_failing(store));
+	done_many(3);
+	check_whole();
 }
 END_TEST
 
@@ -390,6 +458,8 @@ int main(void)
 	tcase_add_test(t, writer__failing_call_fails_alone);
 	tcase_add_test(t, writer__thread_serves_many_producers);
 	tcase_add_test(t, writer__thread_sweeps_when_idle);
+	tcase_add_test(t, writer__failed_meta_page_is_the_end);
+	tcase_add_test(t, writer__failed_data_page_is_not);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
