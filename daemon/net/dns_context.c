@@ -33,8 +33,8 @@ static const struct {
 static const char *const opened[] = {
 	"test.",
 	"127.in-addr.arpa.",
-	"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
-	"ip6.arpa.",
+	("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+	 "ip6.arpa."),
 	"10.in-addr.arpa.",
 	"168.192.in-addr.arpa.",
 	"254.169.in-addr.arpa.",

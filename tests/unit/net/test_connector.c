@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "unit/net/rig.h"
+#include "unit/net/twice.h"
 
 /*
  * A server that never answers is a listening socket whose queue is full: the
@@ -279,21 +280,19 @@ START_TEST(connector__fails_with_an_address_that_is_not_ours)
 }
 END_TEST
 
-static const int both[2];
-
 int main(void)
 {
 	return RUN_TESTS(
 		"connector",
-		LOOP(connector__gives_a_socket_that_a_stream_takes, both),
-		LOOP(connector__takes_the_next_address_when_one_refuses, both),
+		TWICE(connector__gives_a_socket_that_a_stream_takes),
+		TWICE(connector__takes_the_next_address_when_one_refuses),
 		TEST(connector__says_why_the_last_one_failed),
 		TEST(connector__gives_up_an_address_at_its_deadline),
 		TEST(connector__goes_on_after_a_deadline),
 		TEST(connector__does_not_wait_for_a_silent_address),
 		TEST(connector__prefers_the_first_address),
 		TEST(connector__fails_without_an_address),
-		LOOP(connector__is_silent_once_cancelled, both),
+		TWICE(connector__is_silent_once_cancelled),
 		TEST(connector__comes_from_the_address_asked_for),
 		TEST(connector__passes_over_addresses_of_the_other_family),
 		TEST(connector__fails_with_an_address_that_is_not_ours));

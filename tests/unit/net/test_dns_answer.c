@@ -5,7 +5,7 @@
 
 #include "mxhold/base/text.h"
 #include "mxhold/net/digest.h"
-#include "unit/base/suite.h"
+#include "unit/net/twice.h"
 
 enum {
 	MANY = 100
@@ -264,8 +264,6 @@ START_TEST(answer__knows_where_a_cname_led)
 }
 END_TEST
 
-static const int both[2];
-
 int main(void)
 {
 	return RUN_TESTS(
@@ -276,8 +274,7 @@ int main(void)
 		TEST(answer__joins_the_strings_of_a_text),
 		TEST(answer__cuts_a_long_text),
 		TEST(answer__holds_digests_of_tlsa),
-		LOOP(answer__turns_a_whole_certificate_into_the_right_digest,
-		     both),
+		TWICE(answer__turns_a_whole_certificate_into_the_right_digest),
 		LOOP(answer__without_a_sound_record_is_a_failure, malformed),
 		TEST(answer__leaves_unsound_records_out),
 		TEST(answer__refuses_a_name_longer_than_255),

@@ -12,6 +12,7 @@
 
 #include "mxhold/net/timer.h"
 #include "unit/net/rig.h"
+#include "unit/net/twice.h"
 
 enum {
 	FDS_MAX = 256
@@ -376,8 +377,6 @@ START_TEST(inherited_listener__refuses_what_does_not_listen)
 }
 END_TEST
 
-static const int both[2];
-
 int main(void)
 {
 	return RUN_TESTS(
@@ -389,8 +388,7 @@ int main(void)
 		TEST(listener__frees_its_port_when_closed),
 		TEST(listener__accepts_more_than_one_burst),
 		TEST(listener__accepts_nothing_while_paused),
-		LOOP(listener__stops_within_a_burst_when_paused_or_closed,
-		     both),
+		TWICE(listener__stops_within_a_burst_when_paused_or_closed),
 		TEST(listener__waits_when_descriptors_run_out),
 		LOOP(unix_listener__has_the_mode_asked_for_and_goes_when_closed,
 		     modes),

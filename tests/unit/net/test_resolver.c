@@ -6,7 +6,7 @@
 
 #include "dns_context.h"
 #include "support/fake_dns.h"
-#include "unit/base/suite.h"
+#include "unit/net/twice.h"
 
 static const struct fake_record zone[] = {
 	{"mx.test", "A", "192.0.2.1", 0},
@@ -457,8 +457,6 @@ START_TEST(resolver__takes_the_settings_of_the_system)
 }
 END_TEST
 
-static const int both[2];
-
 int main(void)
 {
 	return RUN_TESTS(
@@ -474,7 +472,7 @@ int main(void)
 		TEST(resolver__keeps_answers_for_their_time),
 		TEST(resolver__gives_no_answer_to_a_cancelled_query),
 		TEST(resolver__may_be_freed_with_queries_open),
-		LOOP(resolver__may_be_freed_within_an_answer, both),
+		TWICE(resolver__may_be_freed_within_an_answer),
 		TEST(resolver__may_be_asked_within_an_answer),
 		TEST(resolver__believes_what_is_signed),
 		TEST(resolver__calls_forgery_bogus),

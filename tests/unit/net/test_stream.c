@@ -5,6 +5,7 @@
 
 #include "mxhold/base/mem.h"
 #include "unit/net/rig.h"
+#include "unit/net/twice.h"
 
 static struct rig rig;
 static struct witness w;
@@ -522,13 +523,11 @@ START_TEST(stream__dies_when_the_loop_is_freed_before_it)
 }
 END_TEST
 
-static const int both[2];
-
 int main(void)
 {
 	return RUN_TESTS(
 		"stream",
-		LOOP(stream__gives_what_comes_and_writes_what_is_said, both),
+		TWICE(stream__gives_what_comes_and_writes_what_is_said),
 		TEST(stream__sends_the_writes_of_one_turn_together),
 		TEST(stream__keeps_what_the_owner_leaves_until_it_resumes),
 		TEST(stream__asks_again_when_resumed_within_the_upcall),
@@ -537,7 +536,7 @@ int main(void)
 		TEST(stream__gives_nothing_while_paused),
 		TEST(stream__stops_a_peer_that_sends_more_than_the_owner_takes),
 		TEST(stream__queues_what_the_peer_does_not_read_and_tells_when_it_has),
-		LOOP(stream__tells_the_end_after_the_last_bytes, both),
+		TWICE(stream__tells_the_end_after_the_last_bytes),
 		TEST(stream__tells_the_end_only_when_the_owner_has_taken_all),
 		TEST(stream__does_not_tell_the_end_to_an_owner_that_is_busy),
 		TEST(stream__tells_a_reset),

@@ -4,6 +4,7 @@
 
 #include "mxhold/base/mem.h"
 #include "unit/net/rig.h"
+#include "unit/net/twice.h"
 
 static struct rig rig;
 static struct witness w;
@@ -165,17 +166,14 @@ START_TEST(finish__does_not_wait_for_ever)
 }
 END_TEST
 
-static const int both[2];
-
 int main(void)
 {
-	return RUN_TESTS(
-		"finish",
-		LOOP(finish__sends_what_is_queued_and_then_the_end, both),
-		TEST(finish__reaches_a_peer_that_is_still_sending),
-		TEST(finish__writes_a_long_queue_to_the_end),
-		LOOP(finish__may_be_asked_within_any_upcall, events),
-		LOOP(finish__gives_up_a_connection_that_is_broken, both),
-		TEST(finish__ends_a_connection_after_its_deadline),
-		LOOP(finish__does_not_wait_for_ever, both));
+	return RUN_TESTS("finish",
+			 TWICE(finish__sends_what_is_queued_and_then_the_end),
+			 TEST(finish__reaches_a_peer_that_is_still_sending),
+			 TEST(finish__writes_a_long_queue_to_the_end),
+			 LOOP(finish__may_be_asked_within_any_upcall, events),
+			 TWICE(finish__gives_up_a_connection_that_is_broken),
+			 TEST(finish__ends_a_connection_after_its_deadline),
+			 TWICE(finish__does_not_wait_for_ever));
 }

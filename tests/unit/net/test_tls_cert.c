@@ -6,7 +6,7 @@
 #include "mxhold/base/clock.h"
 #include "mxhold/net/tls_context.h"
 #include "support/certs.h"
-#include "unit/base/suite.h"
+#include "unit/net/twice.h"
 
 static char dir[] = "/tmp/mxhold-tls-XXXXXX";
 static char cert[64], key[64];
@@ -130,14 +130,12 @@ START_TEST(cert_expiry__fails_without_a_certificate)
 }
 END_TEST
 
-static const int both[2];
-
 int main(void)
 {
 	return RUN_TESTS(
 		"tls_cert", TEST(self_signed__makes_a_pair_that_serves),
 		TEST(self_signed__keeps_a_pair_that_is_there),
-		LOOP(self_signed__makes_both_anew_when_one_is_missing, both),
+		TWICE(self_signed__makes_both_anew_when_one_is_missing),
 		TEST(self_signed__takes_names_longer_than_a_common_name),
 		TEST(self_signed__says_why_it_cannot_write),
 		TEST(cert_expiry__is_the_end_of_the_first_certificate),
