@@ -4,28 +4,20 @@
 
 #include "mxhold/base/assert.h"
 #include "mxhold/base/clock.h"
-#include "mxhold/base/log.h"
 #include "mxhold/base/mem.h"
 #include "mxhold/base/random.h"
 #include "mxhold/base/siphash.h"
 #include "mxhold/base/text.h"
-#include "mxhold/mail/address.h"
 #include "mxhold/relay/retry.h"
 
 enum {
 	ARENA_MAX = 16 * 1024 * 1024 /* envelope and recipients */
 };
 
-static void load(void *data, struct shelf_seat *seat);
-static void on_loaded(void *data);
-static void on_body(void *data);
-static void read_slice(void *data, struct shelf_seat *seat);
-static void on_slice(void *data);
 static void on_sent(void *data, const struct session_result *result);
-static void forget(struct delivery *d);
 
 const struct link_user delivery_user = {
-	.on_body = on_body,
+	.on_body = reading_on_body,
 	.on_sent = on_sent,
 };
 
@@ -45,17 +37,7 @@ static struct delivery *new_delivery(struct relay *r, uint64_t id)
 	list_init(&d->item);
 	map_put(&r->in_flight, relay_id_key(&d->id), d);
 	r->n_deliveries++;
-	d->task = (struct shelf_task){.fn = load, .done = on_loaded, .data = d};
 	return d;
-}
-
-static void submit(struct delivery *d, void (*fn)(void *, struct shelf_seat *),
-		   void (*done)(void *))
-{
-	d->task.fn = fn;
-	d->task.done = done;
-	d->reading = true;
-	shelf_submit(d->relay->shelf, &d->task);
 }
 
 void delivery_start(struct lane *l, struct dest *dest, uint64_t id)
@@ -67,7 +49,7 @@ void delivery_start(struct lane *l, struct dest *dest, uint64_t id)
 	d->dest_number = dest->number;
 	d->era = l->era;
 	list_append(&l->deliveries, &d->item);
-	submit(d, load, on_loaded);
+	reading_load(d);
 }
 
 void delivery_expire(struct relay *r, uint64_t id,
@@ -77,107 +59,10 @@ void delivery_expire(struct relay *r, uint64_t id,
 	struct delivery *d = new_delivery(r, id);
 
 	d->on_expired = on_done;
-	submit(d, load, on_loaded);
-}
-
-/* On a thread of the pool. 0, or -1. */
-static int read_chunks(struct delivery *d, struct reader *r)
-{
-	struct slice bytes;
-
-	buf_clear(&d->body);
-	if (reader_body(r, d->id, d->next_chunk, DELIVERY_SMALL / CHUNK_SIZE,
-			&d->body, &d->next_chunk))
-		return -1;
-	bytes = buf_slice(&d->body);
-	d->crc = crc32c(d->crc, bytes.p, bytes.n);
-	return d->next_chunk || d->crc == d->msg.crc ? 0 : -1;
-}
-
-/* Is the primary's 5xx for this recipient to be doubted? */
-static bool is_known(const struct delivery *d, const struct recipient *r,
-		     struct directory_reader *directory)
-{
-	const struct config_domain *domain;
-	char name[256], full[ADDRESS_MAX + 1], base[ADDRESS_MAX + 1];
-	struct address a;
-	enum listed listed;
-
-	if (address_parse(r->address, true, &a) != ADDRESS_OK)
-		return false;
-	if (address_is_postmaster(&a))
-		return true;
-	snprintf(name, sizeof(name), "%.*s", (int)r->domain.n, r->domain.p);
-	domain = config_domain(d->config, name);
-	if (!domain || address_canonical(&a, "", full, sizeof(full)) ||
-	    address_canonical(&a, domain->subaddress, base, sizeof(base)))
-		return false;
-	listed = directory_lookup(directory, name, full, base);
-	return listed == LISTED_YES || listed == LISTED_ERROR;
-}
-
-static uint32_t first_open_dest(const struct queue_message *m)
-{
-	for (size_t i = 0; i < m->n_rcpts; i++) {
-		if (m->rcpts[i].state == RCPT_PENDING)
-			return m->rcpts[i].dest;
-	}
-	return 0;
-}
-
-static void pick_rcpts(struct delivery *d, struct directory_reader *directory)
-{
-	const struct queue_message *m = &d->msg;
-
-	d->rcpts = mem_array(m->n_rcpts, sizeof(*d->rcpts));
-	for (size_t i = 0; i < m->n_rcpts; i++) {
-		const struct queue_rcpt *q = &m->rcpts[i];
-		struct delivery_rcpt *r = &d->rcpts[d->n_rcpts];
-
-		if (q->dest != d->dest_number || q->state != RCPT_PENDING)
-			continue;
-		r->rcpt = q;
-		r->judged.first_5xx_ms = q->first_5xx_ms;
-		r->judged.known_good =
-			!m->env.is_report && is_known(d, &q->rcpt, directory);
-		d->n_rcpts++;
-	}
-}
-
-static void load(void *data, struct shelf_seat *seat)
-{
-	struct delivery *d = data;
-	int rc = reader_message(seat->reader, d->id, &d->arena, &d->msg);
-
-	if (rc) {
-		d->load = rc < 0 ? LOAD_UNREADABLE : LOAD_ABSENT;
-		return;
-	}
-	if (!d->lane)
-		d->dest_number = first_open_dest(&d->msg);
-	pick_rcpts(d, seat->directory);
-	d->load = read_chunks(d, seat->reader) ? LOAD_DAMAGED : LOAD_OK;
-	d->whole = !d->next_chunk;
-	if (!d->whole)
-		buf_append_slice(&d->head, slice_head(buf_slice(&d->body),
-						      BOUNCE_CONTENT_MAX));
+	reading_load(d);
 }
 
 /* --- read ---------------------------------------------------------------- */
-
-static void note_unreadable(struct delivery *d)
-{
-	struct relay *r = d->relay;
-	struct log_line l;
-
-	r->unreadable[r->unreadable_at] = d->id;
-	r->unreadable_at = (r->unreadable_at + 1) % UNREADABLE_MAX;
-	r->n_damaged++;
-	log_begin(&l, LOG_ERROR, "message.unreadable");
-	log_str(&l, "qid", d->qid);
-	log_str(&l, "why", "its record cannot be read; it is passed over");
-	log_end(&l);
-}
 
 static bool is_stopped(const struct queue_message *m)
 {
@@ -228,22 +113,13 @@ static void on_expired_loaded(struct delivery *d)
 		judge_expired(d);
 }
 
-static void on_loaded(void *data)
+void delivery_loaded(struct delivery *d)
 {
-	struct delivery *d = data;
-
-	d->reading = false;
-	if (d->state == DELIVERY_ENDED) {
-		forget(d);
-		return;
-	}
-	if (d->load == LOAD_UNREADABLE)
-		note_unreadable(d);
 	if (d->load == LOAD_ABSENT || d->load == LOAD_UNREADABLE) {
 		delivery_end(d);
 	} else if (!d->lane) {
 		on_expired_loaded(d);
-	} else if (d->n_rcpts == 0 || is_stopped(&d->msg)) {
+	} else if (is_stopped(&d->msg)) {
 		delivery_end(d);
 	} else if (d->load == LOAD_DAMAGED) {
 		settling_damaged(d);
@@ -323,58 +199,6 @@ void delivery_send(struct delivery *d, struct link *link)
 	fill_send(d, ehlo);
 	link->used++;
 	session_send(link->session, &d->send, &d->msg.env);
-}
-
-/* --- its content --------------------------------------------------------- */
-
-static void give_slice(struct delivery *d)
-{
-	bool last = d->next_chunk == 0;
-
-	d->body_wanted = false;
-	d->end_given = last;
-	session_body(d->link->session, buf_slice(&d->body), last);
-	if (!last)
-		submit(d, read_slice, on_slice);
-}
-
-static void on_body(void *data)
-{
-	struct delivery *d = data;
-
-	if (d->reading)
-		d->body_wanted = true;
-	else
-		give_slice(d);
-}
-
-static void read_slice(void *data, struct shelf_seat *seat)
-{
-	struct delivery *d = data;
-
-	d->slice_bad = read_chunks(d, seat->reader) != 0;
-}
-
-/* The end of a damaged message is never given out (nor its dot). */
-static void on_slice(void *data)
-{
-	struct delivery *d = data;
-
-	d->reading = false;
-	if (d->slice_bad)
-		d->load = LOAD_DAMAGED;
-	if (d->state == DELIVERY_ENDED) {
-		forget(d);
-		return;
-	}
-	if (d->state != DELIVERY_SENDING)
-		return;
-	if (d->load == LOAD_DAMAGED) {
-		if (d->body_wanted)
-			session_body_failed(d->link->session);
-	} else if (d->body_wanted) {
-		give_slice(d);
-	}
 }
 
 /* --- what the primary said ----------------------------------------------- */
@@ -547,19 +371,6 @@ void delivery_not_opened(struct delivery *d,
 
 /* --- after the commit ---------------------------------------------------- */
 
-static void send_again(struct delivery *d)
-{
-	struct link *link = d->link;
-
-	if (!d->whole || d->next_chunk) { /* from the beginning */
-		d->next_chunk = 0;
-		d->crc = 0;
-	}
-	delivery_send(d, link);
-	if (!d->whole)
-		submit(d, read_slice, on_slice);
-}
-
 static bool may_send_again(const struct delivery *d)
 {
 	return d->more && d->link && !d->link->ended && !d->reading &&
@@ -572,10 +383,12 @@ void delivery_go_on(struct delivery *d)
 		prober_tell(d->relay->parts.prober, d->lane->name, HEALTH_GOOD,
 			    "delivered", d->link ? d->link->session : NULL);
 	d->good = false;
-	if (may_send_again(d))
-		send_again(d);
-	else
+	if (!may_send_again(d)) {
 		delivery_end(d);
+		return;
+	}
+	delivery_send(d, d->link);
+	reading_restart(d);
 }
 
 /* --- end ----------------------------------------------------------------- */
@@ -651,10 +464,10 @@ void delivery_end(struct delivery *d)
 	}
 	d->lane = NULL;
 	if (!d->reading)
-		forget(d);
+		delivery_forget(d);
 }
 
-static void forget(struct delivery *d)
+void delivery_forget(struct delivery *d)
 {
 	struct relay *r = d->relay;
 

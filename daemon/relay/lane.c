@@ -24,24 +24,6 @@ static const struct pool_events pool_events = {
 
 /* --- birth and end ------------------------------------------------------ */
 
-static const struct config_primary *primary_of(const struct lane *l)
-{
-	return l->is_report ? NULL : config_primary(l->relay->config, l->name);
-}
-
-/* A shared primary goes by the first domain that names it. */
-static const struct config_drain *drain_of(const struct lane *l)
-{
-	const struct config *c = l->relay->config;
-	const struct config_primary *p = primary_of(l);
-
-	for (size_t i = 0; p && i < c->n_domains; i++) {
-		if (c->domains[i].primary == p)
-			return &c->domains[i].drain;
-	}
-	return &c->drain;
-}
-
 struct lane *lane_find(const struct relay *r, const char *name)
 {
 	LIST_FOR_EACH (it, &r->lanes) {
@@ -68,7 +50,7 @@ struct lane *lane_get(struct relay *r, const char *name, bool is_report)
 	list_init(&l->deliveries);
 	list_append(&r->lanes, &l->item);
 	pool_init(&l->pool, r->parts.loop, r->parts.outbound, &pool_events, l);
-	window_init(&l->window, drain_of(l));
+	window_init(&l->window, lane_drain(l));
 	if (is_report)
 		window_restart(&l->window, 0);
 	breaker_init(&l->breaker);
@@ -80,7 +62,7 @@ struct lane *lane_get(struct relay *r, const char *name, bool is_report)
 /* What was learned stays; a rate that an operator had set does not. */
 void lane_reload(struct lane *l)
 {
-	window_configure(&l->window, drain_of(l));
+	window_configure(&l->window, lane_drain(l));
 	if (l->is_report)
 		l->window.canary_left = 0;
 	lane_mark(l);
@@ -115,80 +97,6 @@ void lane_mark(struct lane *l)
 {
 	l->marked = true;
 	relay_queue_turn(l->relay);
-}
-
-/* --- may mail go? ------------------------------------------------------- */
-
-/* The primary came back: everything that is ready goes, a canary first. */
-static void recover(struct lane *l)
-{
-	l->outage = false;
-	l->recovered_ms = clock_wall_ms();
-	l->era++;
-	l->failures = 0;
-	l->cool_until_ms = 0;
-	window_restart(&l->window, drain_of(l)->canary);
-	breaker_host_is_back(&l->breaker);
-	LIST_FOR_EACH (it, &l->dests)
-		dest_drop_pages(MX_CONTAINER_OF(it, struct dest, item));
-}
-
-static void note_state(struct lane *l, enum health_state state)
-{
-	switch (state) {
-	case HEALTH_UP:
-		if (l->outage)
-			recover(l);
-		break;
-	case HEALTH_DOWN:
-	case HEALTH_REFUSING:
-		if (!l->outage) {
-			l->released = false;
-			pool_abort_opening(&l->pool);
-		}
-		/* fall through */
-	case HEALTH_UNKNOWN:
-		l->outage = true;
-		break;
-	case HEALTH_DOUBTFUL:
-		break;
-	}
-}
-
-/* Reports may be routed by a primary: then it must be up too. */
-static const struct config_primary *report_primary(const struct relay *r)
-{
-	const struct config *c = r->config;
-
-	if (c->bounce.route != BOUNCE_BY_PRIMARY || !c->n_domains)
-		return NULL;
-	return c->domains[0].primary;
-}
-
-static bool is_up(struct lane *l)
-{
-	const struct config_primary *p =
-		l->is_report ? report_primary(l->relay) : primary_of(l);
-	struct primary_view view;
-
-	if (!p)
-		return l->is_report;
-	if (!prober_view(l->relay->parts.prober, p->name, &view))
-		return false;
-	if (l->is_report)
-		return view.health.state == HEALTH_UP;
-	note_state(l, view.health.state);
-	if (view.held && !l->released)
-		return false;
-	return l->forced || view.health.state == HEALTH_UP;
-}
-
-static bool may_send(struct lane *l, int64_t mono_ms)
-{
-	bool up = is_up(l); /* notes the state, whatever else */
-
-	return up && !l->paused && !l->relay->stopping &&
-	       (l->is_report || breaker_may_send(&l->breaker, mono_ms));
 }
 
 /* --- what next? --------------------------------------------------------- */
@@ -301,11 +209,12 @@ static void load_ahead(struct lane *l, int64_t now_ms)
 
 static void open_session(struct lane *l)
 {
-	const struct config_drain *drain = drain_of(l);
+	const struct config_drain *drain = lane_drain(l);
 	struct relay *r = l->relay;
 	struct primary_view view = {.n_good = 0};
 	struct session_target t = {
-		.primary = l->is_report ? report_primary(r) : primary_of(l),
+		.primary =
+			l->is_report ? lane_report_primary(r) : lane_primary(l),
 		.domain = l->name,
 		.depth = PROBE_RCPT,
 		.connect_timeout = drain->connect_timeout,
@@ -404,7 +313,7 @@ static bool is_done(const struct lane *l)
 		return false;
 	if (l->is_report)
 		return r->stopping || next_due(l) > clock_wall_ms();
-	return list_empty(&l->dests) && !primary_of(l);
+	return list_empty(&l->dests) && !lane_primary(l);
 }
 
 void lane_run(struct lane *l)
@@ -412,7 +321,7 @@ void lane_run(struct lane *l)
 	int64_t now_ms = clock_wall_ms(), mono_ms = clock_mono_ms();
 
 	l->marked = false;
-	if (!may_send(l, mono_ms)) {
+	if (!lane_may_send(l, mono_ms)) {
 		drop_waiting(l);
 		if (l->relay->stopping)
 			pool_abort_opening(&l->pool);
@@ -473,7 +382,7 @@ void lane_note_pressed(struct lane *l)
 
 void lane_note_bad(struct lane *l, enum health_event e, const char *why)
 {
-	if (!l->is_report && primary_of(l))
+	if (!l->is_report && lane_primary(l))
 		prober_tell(l->relay->parts.prober, l->name, e, why, NULL);
 }
 

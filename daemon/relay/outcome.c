@@ -252,7 +252,7 @@ static void count(struct outcome *out, const struct outcome_rcpt *r)
 static bool speaks_against_host(const struct smtp_reply *mail)
 {
 	static const char *const about_message[] = {
-		"5.1.7", "5.1.8", "5.3.4", "5.2.3", "5.7.30",
+		"5.1.7", "5.1.8", "5.3.4", "5.2.3", "5.7.10", "5.7.30",
 	};
 
 	if (smtp_reply_class(mail) != 5 || mail->code == 552)
@@ -297,6 +297,14 @@ static bool some_answer(const struct session_result *result)
 	return false;
 }
 
+/* Refused for good or for now before MAIL, and the session with it: once it
+ * was told (XCLIENT) whose mail this is, the server will not have that. */
+static bool is_about_client(const struct session_result *result)
+{
+	return result->broken && result->mail.code >= 400 &&
+	       result->mail.code != 421;
+}
+
 /*
  * A server that ends a session which has already carried mail is keeping its
  * own limit. An answer to RCPT says more than a line that broke afterwards,
@@ -309,6 +317,8 @@ static enum outcome_health heard(const struct facts *f, bool gone)
 	if (!gone)
 		return some_answer(result) ? OUTCOME_SAYS_GOOD
 					   : OUTCOME_SAYS_NOTHING;
+	if (is_about_client(result))
+		return OUTCOME_SAYS_NOTHING;
 	if (f->rules->sent_before && !f->lost_after_dot)
 		return OUTCOME_SAYS_NOTHING;
 	return OUTCOME_SAYS_BAD;
@@ -347,9 +357,10 @@ void outcome_judge(const struct session_result *result,
 	if (out->left && !out->maybe_duplicate)
 		leave_the_rest(rcpts, result->n_rcpts, out);
 	gone = result->broken || any_421(result);
-	out->mail_refused = speaks_against_host(&result->mail);
-	out->pressed =
-		gone || (result->mail.code >= 400 && result->mail.code < 500);
+	if (!is_about_client(result)) {
+		out->mail_refused = speaks_against_host(&result->mail);
+		out->pressed = gone || smtp_reply_class(&result->mail) == 4;
+	}
 	out->reuse = !gone;
 	out->health = heard(&f, gone);
 }

@@ -125,6 +125,14 @@ void delivery_break_off(struct delivery *d, bool wherever);
 void delivery_go_on(struct delivery *d);
 void delivery_end(struct delivery *d);
 
+void delivery_loaded(struct delivery *d); /* reading.c has it, or not */
+void delivery_forget(struct delivery *d); /* ended, and nobody reads */
+
+/* reading.c */
+void reading_load(struct delivery *d);
+void reading_on_body(void *data);         /* the session wants content */
+void reading_restart(struct delivery *d); /* for another transaction */
+
 /* settling.c */
 /* Puts what is known into the queue; false: there is nothing to put. */
 bool settling_begin(struct delivery *d);

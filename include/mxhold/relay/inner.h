@@ -5,9 +5,11 @@
  *
  *	relay.c		makes, reloads, stops; the operator's words
  *	dest.c		destinations: found, bound to lanes, their due heads
- *	lane.c		one primary: may mail go, how much, what next
+ *	lane.c		one primary: how much at once, what next, sessions
+ *	lane_state.c	is it there, may mail go
  *	pool.c		its sessions
- *	delivery.c	one message: read, handed over
+ *	delivery.c	one message: handed over
+ *	reading.c	read from the store
  *	settling.c	what became of it, into the queue
  *	expiry.c	what has waited too long
  *	shelf.c		reads on the work pool
@@ -164,6 +166,14 @@ void lane_cool(struct lane *l, int64_t ms);
 bool lane_is_idle(const struct lane *l);
 void lane_free(struct lane *l);
 size_t lane_count_reports(const struct relay *r);
+
+/* lane_state.c */
+const struct config_primary *lane_primary(const struct lane *l); /* or NULL */
+const struct config_drain *lane_drain(const struct lane *l);
+/* The one that reports go by; NULL: by their own MX. */
+const struct config_primary *lane_report_primary(const struct relay *r);
+/* Looks at the primary's state, and notes when it has come back. */
+bool lane_may_send(struct lane *l, int64_t mono_ms);
 
 /* expiry.c */
 struct expiry *expiry_new(struct relay *r);

@@ -38,19 +38,6 @@ struct rig {
 	unsigned wanted; /* what `until` compares with */
 };
 
-static const char *const rig_base =
-	"hostname = \"mx2.test\"\n"
-	"conf_dir = \"\"\n"
-	"state_dir = \"%s/state\"\n"
-	"control { socket = \"%s/control.sock\" }\n"
-	"queue { reserve = \"0\"  max_bytes = \"1G\" }\n"
-	"dns { resolver = {\"127.0.0.1@1\"}  trust_anchor = \"none\" }\n"
-	"probe { interval_down = \"200ms\"  interval_up = \"500ms\"\n"
-	"	timeout = \"5s\"  up_after = 1  down_after = 2 }\n"
-	"%s\n"
-	"domain \"%s\" { primary = \"127.0.0.1:%u\"\n"
-	"	recipients = \"learn\" }\n";
-
 static const struct config *rig_config(struct rig *r, const char *more,
 				       const char *domain)
 {
@@ -60,7 +47,20 @@ static const struct config *rig_config(struct rig *r, const char *more,
 
 	snprintf(path, sizeof(path), "%s/mxholdd.conf", r->dir);
 	f = fopen(path, "w");
-	fprintf(f, rig_base, r->dir, r->dir, more, domain, r->sink.port);
+	fprintf(f,
+		"hostname = \"mx2.test\"\n"
+		"conf_dir = \"\"\n"
+		"state_dir = \"%s/state\"\n"
+		"control { socket = \"%s/control.sock\" }\n"
+		"queue { reserve = \"0\"  max_bytes = \"1G\" }\n"
+		"dns { resolver = {\"127.0.0.1@1\"}  trust_anchor = \"none\" "
+		"}\n"
+		"probe { interval_down = \"200ms\"  interval_up = \"500ms\"\n"
+		"	timeout = \"5s\"  up_after = 1  down_after = 2 }\n"
+		"%s\n"
+		"domain \"%s\" { primary = \"127.0.0.1:%u\"\n"
+		"	recipients = \"learn\" }\n",
+		r->dir, r->dir, more, domain, r->sink.port);
 	fclose(f);
 	c = config_load(path, &complaints);
 	ck_assert_msg(c != NULL, "%s", complaints);

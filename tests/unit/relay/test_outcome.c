@@ -351,11 +351,11 @@ static const struct {
 	const char *enhanced;
 	bool host;
 } mails[] = {
-	{550, "", true},        {554, "5.7.1", true},  {503, "5.5.1", true},
-	{550, "5.1.8", false},  {550, "5.1.7", false}, {552, "5.3.4", false},
-	{552, "", false},       {554, "5.6.3", false}, {550, "5.6.7", false},
-	{550, "5.7.30", false}, {451, "", false},      {421, "", false},
-	{250, "", false},
+	{550, "", true},        {554, "5.7.1", true},   {503, "5.5.1", true},
+	{550, "5.1.8", false},  {550, "5.1.7", false},  {552, "5.3.4", false},
+	{552, "", false},       {554, "5.6.3", false},  {550, "5.6.7", false},
+	{550, "5.7.30", false}, {550, "5.7.10", false}, {451, "", false},
+	{421, "", false},       {250, "", false},
 };
 
 START_TEST(outcome__tells_a_refusing_host_from_a_refused_sender)
@@ -367,6 +367,22 @@ START_TEST(outcome__tells_a_refusing_host_from_a_refused_sender)
 	strcpy(f.result.mail.enhanced, mails[_i].enhanced);
 	judge(&f);
 	ck_assert_int_eq(f.out.mail_refused, mails[_i].host);
+}
+END_TEST
+
+static const char *const after_xclient[] = {"554 -,- -", "450 -,- -"};
+
+START_TEST(outcome__does_not_blame_the_host_for_refusing_a_client_of_ours)
+{
+	struct fixture f;
+
+	prepare(&f, after_xclient[_i], LOST);
+	judge(&f);
+	ck_assert_str_eq(verdicts_of(&f), _i ? "ll" : "ff");
+	ck_assert_int_eq(f.out.health, NOTHING);
+	ck_assert(!f.out.mail_refused);
+	ck_assert(!f.out.pressed);
+	ck_assert(!f.out.reuse);
 }
 END_TEST
 
@@ -460,6 +476,8 @@ int main(void)
 		TEST(outcome__keeps_class_4_of_a_message_given_up_by_time),
 		LOOP(outcome__tells_a_refusing_host_from_a_refused_sender,
 		     mails),
+		LOOP(outcome__does_not_blame_the_host_for_refusing_a_client_of_ours,
+		     after_xclient),
 		LOOP(outcome__uses_an_enhanced_code_only_when_its_class_fits,
 		     statuses),
 		LOOP(outcome__diagnoses_what_no_reply_explains, diagnoses));

@@ -1,0 +1,95 @@
+/*
+ * One primary: is it there, and may mail go to it now?
+ */
+#include "mxhold/base/clock.h"
+#include "mxhold/relay/inner.h"
+
+const struct config_primary *lane_primary(const struct lane *l)
+{
+	return l->is_report ? NULL : config_primary(l->relay->config, l->name);
+}
+
+/* A shared primary goes by the first domain that names it. */
+const struct config_drain *lane_drain(const struct lane *l)
+{
+	const struct config *c = l->relay->config;
+	const struct config_primary *p = lane_primary(l);
+
+	for (size_t i = 0; p && i < c->n_domains; i++) {
+		if (c->domains[i].primary == p)
+			return &c->domains[i].drain;
+	}
+	return &c->drain;
+}
+
+/* The primary came back: everything that is ready goes, a canary first. */
+static void recover(struct lane *l)
+{
+	l->outage = false;
+	l->recovered_ms = clock_wall_ms();
+	l->era++;
+	l->failures = 0;
+	l->cool_until_ms = 0;
+	window_restart(&l->window, lane_drain(l)->canary);
+	breaker_host_is_back(&l->breaker);
+	LIST_FOR_EACH (it, &l->dests)
+		dest_drop_pages(MX_CONTAINER_OF(it, struct dest, item));
+}
+
+static void note_state(struct lane *l, enum health_state state)
+{
+	switch (state) {
+	case HEALTH_UP:
+		if (l->outage)
+			recover(l);
+		break;
+	case HEALTH_DOWN:
+	case HEALTH_REFUSING:
+		if (!l->outage) {
+			l->released = false;
+			pool_abort_opening(&l->pool);
+		}
+		/* fall through */
+	case HEALTH_UNKNOWN:
+		l->outage = true;
+		break;
+	case HEALTH_DOUBTFUL:
+		break;
+	}
+}
+
+/* Reports may be routed by a primary: then it must be up too. */
+const struct config_primary *lane_report_primary(const struct relay *r)
+{
+	const struct config *c = r->config;
+
+	if (c->bounce.route != BOUNCE_BY_PRIMARY || !c->n_domains)
+		return NULL;
+	return c->domains[0].primary;
+}
+
+static bool is_up(struct lane *l)
+{
+	const struct config_primary *p =
+		l->is_report ? lane_report_primary(l->relay) : lane_primary(l);
+	struct primary_view view;
+
+	if (!p)
+		return l->is_report;
+	if (!prober_view(l->relay->parts.prober, p->name, &view))
+		return false;
+	if (l->is_report)
+		return view.health.state == HEALTH_UP;
+	note_state(l, view.health.state);
+	if (view.held && !l->released)
+		return false;
+	return l->forced || view.health.state == HEALTH_UP;
+}
+
+bool lane_may_send(struct lane *l, int64_t mono_ms)
+{
+	bool up = is_up(l); /* notes the state, whatever else */
+
+	return up && !l->paused && !l->relay->stopping &&
+	       (l->is_report || breaker_may_send(&l->breaker, mono_ms));
+}

@@ -1,0 +1,213 @@
+/*
+ * A message is read: its envelope and recipients, and its content whole or
+ * slice by slice. What touches the store runs on the work pool (shelf.h),
+ * between reading_load or a slice asked for and its on_...; meanwhile
+ * `reading` is set and the loop keeps off what it fills.
+ */
+#include <stdio.h>
+
+#include "mxhold/base/log.h"
+#include "mxhold/base/mem.h"
+#include "mxhold/base/text.h"
+#include "mxhold/mail/address.h"
+#include "mxhold/relay/delivery.h"
+
+static void load(void *data, struct shelf_seat *seat);
+static void on_loaded(void *data);
+static void read_slice(void *data, struct shelf_seat *seat);
+static void on_slice(void *data);
+
+static void submit(struct delivery *d, void (*fn)(void *, struct shelf_seat *),
+		   void (*done)(void *))
+{
+	d->task.fn = fn;
+	d->task.done = done;
+	d->task.data = d;
+	d->reading = true;
+	shelf_submit(d->relay->shelf, &d->task);
+}
+
+/* --- the message --------------------------------------------------------- */
+
+void reading_load(struct delivery *d)
+{
+	submit(d, load, on_loaded);
+}
+
+/* On a thread of the pool. 0, or -1. */
+static int read_chunks(struct delivery *d, struct reader *r)
+{
+	struct slice bytes;
+
+	buf_clear(&d->body);
+	if (reader_body(r, d->id, d->next_chunk, DELIVERY_SMALL / CHUNK_SIZE,
+			&d->body, &d->next_chunk))
+		return -1;
+	bytes = buf_slice(&d->body);
+	d->crc = crc32c(d->crc, bytes.p, bytes.n);
+	return d->next_chunk || d->crc == d->msg.crc ? 0 : -1;
+}
+
+/* Is the primary's 5xx for this recipient to be doubted? */
+static bool is_known(const struct delivery *d, const struct recipient *r,
+		     struct directory_reader *directory)
+{
+	const struct config_domain *domain;
+	char name[256], full[ADDRESS_MAX + 1], base[ADDRESS_MAX + 1];
+	struct address a;
+	enum listed listed;
+
+	if (address_parse(r->address, true, &a) != ADDRESS_OK)
+		return false;
+	if (address_is_postmaster(&a))
+		return true;
+	snprintf(name, sizeof(name), "%.*s", (int)r->domain.n, r->domain.p);
+	domain = config_domain(d->config, name);
+	if (!domain || address_canonical(&a, "", full, sizeof(full)) ||
+	    address_canonical(&a, domain->subaddress, base, sizeof(base)))
+		return false;
+	listed = directory_lookup(directory, name, full, base);
+	return listed == LISTED_YES || listed == LISTED_ERROR;
+}
+
+static uint32_t first_open_dest(const struct queue_message *m)
+{
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		if (m->rcpts[i].state == RCPT_PENDING)
+			return m->rcpts[i].dest;
+	}
+	return 0;
+}
+
+static void pick_rcpts(struct delivery *d, struct directory_reader *directory)
+{
+	const struct queue_message *m = &d->msg;
+
+	d->rcpts = mem_array(m->n_rcpts, sizeof(*d->rcpts));
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		const struct queue_rcpt *q = &m->rcpts[i];
+		struct delivery_rcpt *r = &d->rcpts[d->n_rcpts];
+
+		if (q->dest != d->dest_number || q->state != RCPT_PENDING)
+			continue;
+		r->rcpt = q;
+		r->judged.first_5xx_ms = q->first_5xx_ms;
+		r->judged.known_good =
+			!m->env.is_report && is_known(d, &q->rcpt, directory);
+		d->n_rcpts++;
+	}
+}
+
+static void load(void *data, struct shelf_seat *seat)
+{
+	struct delivery *d = data;
+	int rc = reader_message(seat->reader, d->id, &d->arena, &d->msg);
+
+	if (rc) {
+		d->load = rc < 0 ? LOAD_UNREADABLE : LOAD_ABSENT;
+		return;
+	}
+	if (!d->lane)
+		d->dest_number = first_open_dest(&d->msg);
+	pick_rcpts(d, seat->directory);
+	d->load = read_chunks(d, seat->reader) ? LOAD_DAMAGED : LOAD_OK;
+	d->whole = !d->next_chunk;
+	if (!d->whole)
+		buf_append_slice(&d->head, slice_head(buf_slice(&d->body),
+						      BOUNCE_CONTENT_MAX));
+}
+
+static void note_unreadable(struct delivery *d)
+{
+	struct relay *r = d->relay;
+	struct log_line l;
+
+	r->unreadable[r->unreadable_at] = d->id;
+	r->unreadable_at = (r->unreadable_at + 1) % UNREADABLE_MAX;
+	r->n_damaged++;
+	log_begin(&l, LOG_ERROR, "message.unreadable");
+	log_str(&l, "qid", d->qid);
+	log_str(&l, "why", "its record cannot be read; it is passed over");
+	log_end(&l);
+}
+
+static void on_loaded(void *data)
+{
+	struct delivery *d = data;
+
+	d->reading = false;
+	if (d->state == DELIVERY_ENDED) {
+		delivery_forget(d);
+		return;
+	}
+	/* A due row of a message without such recipients is no better. */
+	if (d->load == LOAD_OK && d->lane && d->n_rcpts == 0)
+		d->load = LOAD_UNREADABLE;
+	if (d->load == LOAD_UNREADABLE)
+		note_unreadable(d);
+	delivery_loaded(d);
+}
+
+/* --- slice by slice ------------------------------------------------------ */
+
+static void give_slice(struct delivery *d)
+{
+	bool last = d->next_chunk == 0;
+
+	d->body_wanted = false;
+	d->end_given = last;
+	session_body(d->link->session, buf_slice(&d->body), last);
+	if (!last)
+		submit(d, read_slice, on_slice);
+}
+
+void reading_on_body(void *data)
+{
+	struct delivery *d = data;
+
+	if (d->reading)
+		d->body_wanted = true;
+	else if (d->load == LOAD_DAMAGED)
+		session_body_failed(d->link->session);
+	else
+		give_slice(d);
+}
+
+static void read_slice(void *data, struct shelf_seat *seat)
+{
+	struct delivery *d = data;
+
+	d->slice_bad = read_chunks(d, seat->reader) != 0;
+}
+
+/* The end of a damaged message is never given out (nor its dot). */
+static void on_slice(void *data)
+{
+	struct delivery *d = data;
+
+	d->reading = false;
+	if (d->slice_bad)
+		d->load = LOAD_DAMAGED;
+	if (d->state == DELIVERY_ENDED) {
+		delivery_forget(d);
+		return;
+	}
+	if (d->state != DELIVERY_SENDING)
+		return;
+	if (d->load == LOAD_DAMAGED) {
+		if (d->body_wanted)
+			session_body_failed(d->link->session);
+	} else if (d->body_wanted) {
+		give_slice(d);
+	}
+}
+
+/* For another transaction: from the beginning. */
+void reading_restart(struct delivery *d)
+{
+	if (d->whole)
+		return;
+	d->next_chunk = 0;
+	d->crc = 0;
+	submit(d, read_slice, on_slice);
+}
