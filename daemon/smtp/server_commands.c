@@ -304,15 +304,18 @@ static void answered_etrn(struct smtp_server *s, const struct smtp_reply *reply)
 static void do_xclient(struct smtp_server *s, struct slice arg,
 		       struct smtp_question *q)
 {
+	struct smtp_xclient x;
+
 	if (!s->config->offer_xclient) {
 		server_refuse(s, 550, "5.7.0", "not for you");
 	} else if (s->phase != PHASE_NONE) {
 		server_refuse(s, 503, "5.5.1", "not within a transaction");
-	} else if (smtp_xclient_parse(arg, &s->arena, &q->xclient)) {
+	} else if (smtp_xclient_parse(arg, &s->arena, &x)) {
 		arena_reset(&s->arena);
 		server_refuse(s, 501, "5.5.4", "bad attribute");
 	} else {
 		s->open = SMTP_ASK_XCLIENT;
+		q->xclient = x;
 	}
 }
 

@@ -165,6 +165,8 @@ static void refuse_size(struct smtp_server *s)
 static bool hand_over(struct smtp_server *s, struct smtp_newline_piece piece,
 		      struct smtp_question *q)
 {
+	struct slice text;
+
 	s->run -= piece.used;
 	s->spent = piece.used;
 	if (piece.bare && s->config->reject_bare_newline) {
@@ -172,14 +174,15 @@ static bool hand_over(struct smtp_server *s, struct smtp_newline_piece piece,
 				    "bare CR or LF in the content");
 		return false;
 	}
-	q->text = within_limit(s, piece.text);
-	if (q->text.n == 0) {
+	text = within_limit(s, piece.text);
+	if (text.n == 0) {
 		if (s->over)
 			refuse_size(s);
 		return false;
 	}
-	s->content += q->text.n;
+	s->content += text.n;
 	s->open = SMTP_ASK_BODY;
+	q->text = text;
 	return true;
 }
 

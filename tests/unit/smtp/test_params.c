@@ -1,0 +1,136 @@
+#include "mxhold/smtp/params.h"
+
+#include "unit/base/suite.h"
+
+enum {
+	OK = SMTP_PARAMS_OK,
+	UNKNOWN = SMTP_PARAMS_UNKNOWN,
+	BAD = SMTP_PARAMS_BAD
+};
+
+static const struct smtp_params_offer all = {true, true, true, true};
+static const struct smtp_params_offer plain = {true, false, false, false};
+static const struct smtp_params_offer helo = {false, true, true, true};
+
+static const struct {
+	const char *text;
+	const struct smtp_params_offer *offer;
+	int want;
+} mail[] = {
+	{"", &helo, OK},
+	{" SIZE=1", &helo, UNKNOWN},
+	{" SIZE=1", &plain, OK},
+	{"  SIZE=1   BODY=7BIT ", &plain, OK},
+	{" SIZE=12345678901234567890", &plain, OK},
+	{" SIZE=123456789012345678901", &plain, BAD},
+	{" SIZE=1a", &plain, BAD},
+	{" SIZE", &plain, BAD},
+	{" size=1 SIZE=1", &plain, BAD},
+	{" BODY=BINARYMIME", &plain, UNKNOWN},
+	{" BODY=BINARYMIME", &all, OK},
+	{" BODY=x", &all, BAD},
+	{" SMTPUTF8", &plain, UNKNOWN},
+	{" SMTPUTF8", &all, OK},
+	{" SMTPUTF8=", &all, BAD},
+	{" REQUIRETLS", &plain, UNKNOWN},
+	{" REQUIRETLS=x", &all, BAD},
+	{" RET=full", &plain, OK},
+	{" RET=", &plain, BAD},
+	{" ENVID=a+20b", &plain, OK},
+	{" ENVID=a+0A", &plain, BAD},
+	{" AUTH=<>", &all, UNKNOWN},
+	{" HOLDFOR=5", &all, UNKNOWN},
+	{" =x", &all, BAD},
+	{" SI_ZE=1", &all, BAD},
+	{" SIZE=1\t", &all, BAD},
+};
+
+START_TEST(params__of_mail)
+{
+	struct smtp_mail_params p;
+
+	ck_assert_msg((int)smtp_params_mail(slice_str(mail[_i].text),
+					    mail[_i].offer,
+					    &p) == mail[_i].want,
+		      "'%s'", mail[_i].text);
+}
+END_TEST
+
+START_TEST(params__of_mail_are_kept_verbatim)
+{
+	struct smtp_mail_params p;
+
+	ck_assert_int_eq(
+		smtp_params_mail(SLICE(" SIZE=99999999999999999999 RET=HDRS "
+				       "ENVID=Q+2B BODY=8bitMIME SMTPUTF8"),
+				 &all, &p),
+		SMTP_PARAMS_OK);
+	ck_assert(p.has_size && p.size == UINT64_MAX);
+	ck_assert_int_eq(p.ret, DSN_RET_HDRS);
+	ck_assert_slice_eq(p.envid, "Q+2B");
+	ck_assert_int_eq(p.body, BODY_8BITMIME);
+	ck_assert(p.smtputf8 && !p.requiretls);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	const struct smtp_params_offer *offer;
+	int want;
+} rcpt[] = {
+	{"", &helo, OK},
+	{" NOTIFY=NEVER", &helo, UNKNOWN},
+	{" NOTIFY=NEVER", &plain, OK},
+	{" NOTIFY=never,success", &plain, BAD},
+	{" NOTIFY=SUCCESS,FAILURE,DELAY", &plain, OK},
+	{" NOTIFY=SUCCESS,FAILURE,SUCCESS", &plain, BAD},
+	{" NOTIFY=", &plain, BAD},
+	{" NOTIFY=,", &plain, BAD},
+	{" NOTIFY", &plain, BAD},
+	{" ORCPT=rfc822;a@b", &plain, OK},
+	{" ORCPT=x400;+2Fx", &plain, OK},
+	{" ORCPT=rfc822;a=b", &plain, BAD},
+	{" ORCPT=rfc822;a+3Db", &plain, OK},
+	{" ORCPT=rfc822;a+3db", &plain, BAD},
+	{" ORCPT=rfc822;a+0Ab", &plain, BAD},
+	{" ORCPT=rfc822;", &plain, BAD},
+	{" ORCPT=a@b", &plain, BAD},
+	{" ORCPT=utf-8;\\x{E9}@b", &plain, OK},
+	{" ORCPT=utf-8;\xc3\xa9@b", &plain, BAD},
+	{" ORCPT=utf-8;\xc3\xa9@b", &all, OK},
+	{" ORCPT=utf-8;\xc3@b", &all, BAD},
+	{" ORCPT=rfc822;\xc3\xa9@b", &all, BAD},
+	{" SIZE=1", &all, UNKNOWN},
+};
+
+START_TEST(params__of_rcpt)
+{
+	struct smtp_rcpt_params p;
+
+	ck_assert_msg((int)smtp_params_rcpt(slice_str(rcpt[_i].text),
+					    rcpt[_i].offer,
+					    &p) == rcpt[_i].want,
+		      "'%s'", rcpt[_i].text);
+}
+END_TEST
+
+START_TEST(params__of_rcpt_are_kept_verbatim)
+{
+	struct smtp_rcpt_params p;
+
+	ck_assert_int_eq(smtp_params_rcpt(SLICE(" ORCPT=RFC822;A+2Bb@C "
+						"NOTIFY=delay,SUCCESS"),
+					  &plain, &p),
+			 SMTP_PARAMS_OK);
+	ck_assert_slice_eq(p.orcpt, "RFC822;A+2Bb@C");
+	ck_assert_int_eq(p.notify, DSN_NOTIFY_DELAY | DSN_NOTIFY_SUCCESS);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("smtp/params", LOOP(params__of_mail, mail),
+			 TEST(params__of_mail_are_kept_verbatim),
+			 LOOP(params__of_rcpt, rcpt),
+			 TEST(params__of_rcpt_are_kept_verbatim));
+}
