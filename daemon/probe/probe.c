@@ -203,31 +203,32 @@ static void record(struct probe *b, enum health_event e, const char *result)
 {
 	struct peer *peer = b->peer;
 
-	log_probe(b, e, result);
-	histogram_add(&stats.probe_seconds, (double)age_ms(b) / 1000);
 	peer->last_event = e;
 	peer->last_probe_ms = clock_wall_ms();
 	peer->last_probe_took_ms = (uint32_t)age_ms(b);
 	snprintf(peer->last_result, sizeof(peer->last_result), "%.255s",
 		 result);
-	if (e == HEALTH_GOOD)
-		peer_learn(peer, b->session);
+	if (e != HEALTH_GOOD)
+		return;
+	peer_learn(peer, b->session);
+	peer->good_seq = MX_MAX(peer->good_seq, b->seq);
 }
 
 static void end(struct probe *b, enum health_event e, const char *result)
 {
 	struct peer *peer = b->peer;
-	uint64_t seq = b->seq;
+	/* A probe that hung says nothing against later good news. */
+	bool is_news = e == HEALTH_GOOD || b->seq > peer->good_seq;
 	struct primary_view view;
 	struct waiter *waiters;
 
-	record(b, e, result);
+	log_probe(b, e, result);
+	histogram_add(&stats.probe_seconds, (double)age_ms(b) / 1000);
+	if (is_news)
+		record(b, e, result);
 	waiters = free_probe(b);
-	/* A probe that hung says nothing against a later one that was good. */
-	if (e == HEALTH_GOOD || seq > peer->good_seq)
+	if (is_news)
 		peer_note(peer, e, result);
-	if (e == HEALTH_GOOD)
-		peer->good_seq = MX_MAX(peer->good_seq, seq);
 	peer_arm(peer);
 	prober_fill_view(peer, &view);
 	tell_waiters(waiters, &view);

@@ -90,6 +90,32 @@ START_TEST(prober__does_not_wait_for_a_probe_that_hangs)
 }
 END_TEST
 
+static bool has_hung_up(struct bench *b)
+{
+	return list_empty(&b->server.open);
+}
+
+/* The one that hung ends after another was good: old news. */
+START_TEST(prober__does_not_believe_old_bad_news)
+{
+	static const char *const silent[] = {"STALL", NULL};
+	static const char *const *const scripts[] = {silent, mild, NULL};
+	struct bench b;
+
+	init(&b, scripts);
+	b.config.probe.timeout = 1500;
+	b.config.probe.interval_up = 3600000;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	wait_for(&b, has_hung_up);
+	ck_assert(is_known(&b));
+	ck_assert_int_eq(b.view.health.state, HEALTH_UP);
+	ck_assert_str_eq(b.view.last_result, "ok");
+	ck_assert_uint_eq(b.changes, 1);
+	done(&b);
+}
+END_TEST
+
 static bool has_four(struct bench *b)
 {
 	return b->server.n_clients >= 4;
@@ -297,6 +323,7 @@ int main(void)
 			 TEST(prober__says_quit),
 			 TEST(prober__sees_a_primary_go_and_come_back),
 			 TEST(prober__does_not_wait_for_a_probe_that_hangs),
+			 TEST(prober__does_not_believe_old_bad_news),
 			 TEST(prober__starts_no_more_than_a_few_at_once),
 			 LOOP(prober__judges_what_it_hears, verdicts),
 			 LOOP(prober__goes_as_deep_as_configured, depths),
