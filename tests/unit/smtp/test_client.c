@@ -9,6 +9,7 @@
 #include "mxhold/base/mem.h"
 #include "mxhold/smtp/client_machine.h"
 #include "unit/base/suite.h"
+#include "unit/smtp/fixture.h"
 
 static struct smtp_client *client;
 static struct buf wire;
@@ -231,7 +232,7 @@ END_TEST
 
 int main(void)
 {
-	static const TTest *const tests[] = {
+	const TTest *const tests[] = {
 		smtp_client__is_small_when_idle,
 		smtp_client__takes_content_only_while_64_kib_wait,
 		smtp_client__never_sends_the_dot_of_aborted_content,
@@ -242,19 +243,7 @@ int main(void)
 		smtp_client__forgets_the_offer_when_tls_begins,
 		smtp_client__survives_the_failure_of_each_allocation,
 	};
-	Suite *suite = suite_create("smtp/client");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tcase, tests[i]);
-	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_with("smtp/client", tests, sizeof(tests) / sizeof(tests[0]),
+			setup, teardown);
 }

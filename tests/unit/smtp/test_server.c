@@ -9,6 +9,7 @@
 #include "mxhold/base/mem.h"
 #include "mxhold/smtp/server_machine.h"
 #include "unit/base/suite.h"
+#include "unit/smtp/fixture.h"
 
 static struct smtp_server_config config;
 static struct smtp_server *server;
@@ -145,7 +146,7 @@ START_TEST(smtp_server__bounds_the_replies_a_client_does_not_read)
 	ck_assert_uint_le(server->in.n, 16384);
 	/* and goes on when it does */
 	ck_assert(!run_until(SMTP_ASK_CLOSE));
-	ck_assert_uint_eq(server->in.n, 0);
+	ck_assert_uint_lt(server->in.n, 6); /* a part of NOOP at most */
 }
 END_TEST
 
@@ -351,7 +352,7 @@ END_TEST
 
 int main(void)
 {
-	static const TTest *const tests[] = {
+	const TTest *const tests[] = {
 		smtp_server__is_small_when_idle,
 		smtp_server__keeps_no_input_of_an_endless_line,
 		smtp_server__bounds_the_replies_a_client_does_not_read,
@@ -369,19 +370,7 @@ int main(void)
 		smtp_server__counts_errors_of_the_client_only,
 		smtp_server__forgives_unknown_users_behind_a_good_one,
 	};
-	Suite *suite = suite_create("smtp/server");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tcase, tests[i]);
-	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_with("smtp/server", tests, sizeof(tests) / sizeof(tests[0]),
+			setup, teardown);
 }
