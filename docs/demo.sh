@@ -112,8 +112,10 @@ for rcpt in nobody@example.test somebody@elsewhere.test; do
 done
 
 say "5. kill -9, and start again: a 250 means on disk"
-kill -9 "$daemon_pid"
-wait "$daemon_pid" 2>/dev/null || true
+{
+	kill -9 "$daemon_pid"
+	wait "$daemon_pid" || true
+} 2>/dev/null
 start_daemon
 [[ $(queued) -eq 5 ]] || die "the queue holds $(queued) messages, not 5"
 ctl -o table status
@@ -121,11 +123,12 @@ ctl -o table queue list
 
 say "6. The primary comes back; nobody tells mxholdd"
 began=$EPOCHREALTIME
+mkdir "$top/primary"
 python3 tests/support/fakeprimary.py --listen "$primary" --store "$top/primary" \
 	--log "$top/primary.log" >"$top/primary.out" &
 primary_pid=$!
 for _ in {1..600}; do
-	have=$(find "$top/primary" -name '*.eml' 2>/dev/null | wc -l)
+	have=$(find "$top/primary" -name '*.eml' | wc -l)
 	[[ $have -ge 5 && $(queued) -eq 0 ]] && break
 	sleep 0.1
 done
