@@ -373,8 +373,10 @@ static void tell_lane(struct delivery *d)
 	d->lane->sent++;
 	window_good(&d->lane->window);
 	if (breaker_delivered(&d->lane->breaker,
-			      siphash(key, d->msg.env.sender) | 1))
+			      siphash(key, d->msg.env.sender) | 1)) {
 		lane_log_breaker(d->lane, false);
+		window_restart(&d->lane->window, 0);
+	}
 }
 
 static void tell(struct delivery *d)

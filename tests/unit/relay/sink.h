@@ -54,7 +54,10 @@ struct sink {
 	int drop_times, mail_times, dot_times;
 	unsigned rcpt_max;     /* accepted in a transaction, then 452 */
 	unsigned max_sessions; /* more get 421; 0 = no limit */
-	bool dsn;              /* offered */
+	int holds; /* so many replies to a dot are held until let_go */
+	bool let_go;
+	unsigned held; /* are held now, or were */
+	bool dsn;      /* offered */
 
 	/* what happened */
 	struct sink_message messages[SINK_MESSAGES];
@@ -158,6 +161,41 @@ static void sink_store(struct sink_client *c, struct sink_message *m,
 	memset(m, 0, sizeof(*m));
 }
 
+static void sink_hold(struct sink *s)
+{
+	bool held;
+
+	pthread_mutex_lock(&s->lock);
+	held = s->holds > 0;
+	if (held) {
+		s->holds--;
+		s->held++;
+	}
+	while (held && !s->let_go && s->running) {
+		pthread_mutex_unlock(&s->lock);
+		usleep(1000);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static inline void sink_let_go(struct sink *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->let_go = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static inline unsigned sink_held(struct sink *s)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->held;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 static bool sink_data(struct sink_client *c, struct sink_message *m)
 {
 	struct sink *s = c->s;
@@ -172,6 +210,7 @@ static bool sink_data(struct sink_client *c, struct sink_message *m)
 	sink_say(c, "354 go on");
 	if (!sink_read_body(c, m))
 		return false;
+	sink_hold(s);
 	code = sink_wish(s, &s->dot, &s->dot_times);
 	if (code) {
 		sink_say_code(c, code, "not this one");
@@ -346,8 +385,10 @@ static inline void sink_open(struct sink *s)
 	ck_assert_int_eq(getsockname(s->fd, (struct sockaddr *)&at, &n), 0);
 	s->port = ntohs(at.sin_port);
 	ck_assert_int_eq(listen(s->fd, 128), 0);
-	pthread_create(&s->thread, NULL, sink_run, s);
+	pthread_mutex_lock(&s->lock);
 	s->running = true;
+	pthread_mutex_unlock(&s->lock);
+	pthread_create(&s->thread, NULL, sink_run, s);
 }
 
 /* The port, with nobody behind it. */
@@ -363,7 +404,9 @@ static inline void sink_close(struct sink *s)
 {
 	if (!s->running)
 		return;
+	pthread_mutex_lock(&s->lock);
 	s->running = false;
+	pthread_mutex_unlock(&s->lock);
 	shutdown(s->fd, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
 	close(s->fd);

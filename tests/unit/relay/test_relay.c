@@ -713,6 +713,45 @@ static void change(struct rig *r, enum change what, uint64_t id)
 	relay_kick(r->relay);
 }
 
+START_TEST(relay__goes_by_the_rate_that_an_operator_sets)
+{
+	struct relay_view v;
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	rig_start(&r);
+	ck_assert(relay_rate(r.relay, "example.test", 1)); /* a minute */
+	rig_add(&r, &(struct rig_mail){0});
+	rig_until_got(&r, 1);
+	rig_add(&r, &(struct rig_mail){0});
+	rig_until(&r, is_long_up);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	ck_assert(relay_rate(r.relay, "example.test", 0));
+	rig_until_got(&r, 2);
+	rig_until(&r, rig_is_empty);
+	ck_assert(relay_view(r.relay, r.config->primaries[0]->name, &v));
+	ck_assert_uint_eq(v.sent, 2);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__keeps_the_breaker_as_an_operator_wants_it)
+{
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	rig_start(&r);
+	ck_assert(relay_breaker(r.relay, "example.test", true));
+	rig_add(&r, &(struct rig_mail){0});
+	rig_until(&r, is_long_up);
+	ck_assert_uint_eq(sink_count(&r.sink), 0);
+	ck_assert(relay_breaker(r.relay, "example.test", false));
+	rig_until_got(&r, 1);
+	ck_assert(!relay_breaker(r.relay, "nobody.test", false));
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__takes_up_what_an_operator_releases_or_retries)
 {
 	struct rig r;
@@ -733,7 +772,141 @@ START_TEST(relay__takes_up_what_an_operator_releases_or_retries)
 }
 END_TEST
 
+static bool is_held(struct rig *r)
+{
+	return sink_held(&r->sink) >= 1;
+}
+
+static bool is_flown(struct rig *r)
+{
+	return !relay_in_flight(r->relay, watched);
+}
+
+START_TEST(relay__takes_it_when_a_message_is_deleted_while_it_is_sent)
+{
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	r.sink.holds = 1;
+	watched = rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_held);
+	ck_assert(relay_in_flight(r.relay, watched));
+	change(&r, CHANGE_DELETE, watched);
+	sink_let_go(&r.sink);
+	rig_until(&r, is_flown);
+	ck_assert_uint_eq(rig_queued(&r), 0);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	rig_done(&r);
+}
+END_TEST
+
+static bool is_refusing(struct rig *r)
+{
+	struct primary_view v;
+
+	return prober_view_at(r->prober, 0, &v) &&
+	       v.health.state == HEALTH_REFUSING;
+}
+
+START_TEST(relay__does_not_wait_for_what_hangs_from_before_an_outage)
+{
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	r.sink.holds = 1;
+	rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_held);
+	sink_set(&r.sink, &r.sink.banner, 554);
+	rig_until(&r, is_refusing);
+	rig_add(&r, &(struct rig_mail){0});
+	sink_set(&r.sink, &r.sink.banner, 0);
+	rig_until_got(&r, 1); /* the other one */
+	sink_let_go(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	rig_done(&r);
+}
+END_TEST
+
 /* --- damage -------------------------------------------------------------- */
+
+/* Changes octets of the queue's file behind its back. */
+static void damage(struct rig *r, const char *mark)
+{
+	char path[160], *file;
+	struct stat st;
+	FILE *f;
+	size_t n = strlen(mark), changed = 0;
+
+	snprintf(path, sizeof(path), "%s/state/queue/data.mdb", r->dir);
+	f = fopen(path, "r+");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fstat(fileno(f), &st), 0);
+	file = malloc((size_t)st.st_size);
+	ck_assert_uint_eq(fread(file, 1, (size_t)st.st_size, f),
+			  (size_t)st.st_size);
+	for (off_t i = 0; i + (off_t)n <= st.st_size; i++) {
+		if (memcmp(file + i, mark, n) != 0)
+			continue;
+		fseeko(f, i, SEEK_SET);
+		fputc('#', f);
+		changed++;
+	}
+	fclose(f);
+	free(file);
+	ck_assert_uint_gt(changed, 0);
+}
+
+static const size_t damaged_sizes[] = {1000, 900000};
+
+START_TEST(relay__never_sends_a_damaged_message)
+{
+	struct queue_message m;
+	char alarms[8][256];
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	watched = rig_add(&r, &(struct rig_mail){.content = "A: b\r\n\r\n"
+							    "MARK-OF-THIS\r\n",
+						 .pad = damaged_sizes[_i]});
+	rig_add(&r, &(struct rig_mail){0});
+	damage(&r, "MARK-OF-THIS");
+	rig_start(&r);
+	rig_until(&r, is_quarantined);
+	rig_until_got(&r, 1); /* the other */
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	ck_assert(look(&r, watched, &m));
+	ck_assert_int_eq(m.rcpts[0].state, RCPT_PENDING);
+	ck_assert_uint_eq(relay_alarms(r.relay, alarms, 8), 1);
+	ck_assert_ptr_nonnull(strstr(alarms[0], "damaged"));
+	rig_done(&r);
+}
+END_TEST
+
+/* --- the end ------------------------------------------------------------- */
+
+START_TEST(relay__says_that_a_reply_was_not_waited_for_when_it_stops)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, NEVER);
+	r.sink.holds = 1;
+	id = rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_held);
+	rig_stop(&r, 50);
+	ck_assert(look(&r, id, &m));
+	ck_assert(m.maybe_duplicate);
+	relay_free(r.relay);
+	prober_free(r.prober);
+	r.relay = NULL;
+	rig_done(&r);
+}
+END_TEST
 
 START_TEST(relay__ends_in_order_while_a_drain_is_under_way)
 {
@@ -791,5 +964,11 @@ int main(void)
 		TEST(relay__sends_nothing_while_paused),
 		TEST(relay__waits_for_drain_now_when_the_primary_is_held),
 		TEST(relay__takes_up_what_an_operator_releases_or_retries),
+		TEST(relay__goes_by_the_rate_that_an_operator_sets),
+		TEST(relay__keeps_the_breaker_as_an_operator_wants_it),
+		TEST(relay__takes_it_when_a_message_is_deleted_while_it_is_sent),
+		TEST(relay__does_not_wait_for_what_hangs_from_before_an_outage),
+		LOOP(relay__never_sends_a_damaged_message, damaged_sizes),
+		TEST(relay__says_that_a_reply_was_not_waited_for_when_it_stops),
 		TEST(relay__ends_in_order_while_a_drain_is_under_way));
 }
