@@ -34,6 +34,9 @@ static void set_values(struct builder *b, const struct tree_section *s,
 			.label = tree_label(b->tree, s, v->option->name),
 		};
 
+		if (v->option->flags & SCHEMA_LATER)
+			complain_mildly(b->complaints, v->at, t.label,
+					"has no effect in this version");
 		if (s->parent && (v->option->flags & SCHEMA_GLOBAL))
 			complain(b->complaints, v->at, t.label,
 				 "cannot differ by domain");

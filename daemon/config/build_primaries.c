@@ -118,6 +118,7 @@ static struct config_primary *add_primary(struct builder *b, const char *name)
 		if (schema_options[i].section == SCHEMA_PRIMARY)
 			value_set_default(&t, &schema_options[i]);
 	p->name = pool_strdup(b->pool, name);
+	p->implicit = true;
 	MX_ASSERT(b->c->n_primaries < b->primary_room);
 	b->primary_used[b->c->n_primaries] = true;
 	b->c->primaries[b->c->n_primaries++] = p;

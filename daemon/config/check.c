@@ -360,8 +360,6 @@ static void check_recipients(struct builder *b, const struct config_domain *d,
 static void check_domain(struct builder *b, const struct config_domain *d,
 			 const struct tree_section *s)
 {
-	bool implicit = true;
-
 	check_recipients(b, d, s);
 	if (d->queue.hard_limit != b->c->queue.hard_limit ||
 	    d->queue.retention != b->c->queue.retention)
@@ -370,9 +368,7 @@ static void check_domain(struct builder *b, const struct config_domain *d,
 	if (d->policy.milter.v != b->c->policy.milter.v)
 		check_milters(b, s->at, tree_label(b->tree, s, "policy.milter"),
 			      &d->policy);
-	for (size_t i = 0; i < b->n_primary_sections; i++)
-		implicit = implicit && b->c->primaries[i] != d->primary;
-	if (d->primary && implicit)
+	if (d->primary && d->primary->implicit)
 		check_loop(b, d->primary, place_in(s, "primary"),
 			   tree_label(b->tree, s, "primary"));
 }

@@ -56,9 +56,9 @@ static int dump_recipients(const struct config_domain *d, struct buf *out)
 
 static int dump_domain_primary(const struct config_domain *d, struct buf *out)
 {
-	const char *name = d->primary->name;
+	const struct config_primary *p = d->primary;
 
-	return value_quote(out, strncmp(name, "mx:", 3) == 0 ? "mx" : name);
+	return value_quote(out, p->implicit && p->by_mx ? "mx" : p->name);
 }
 
 static int dump_raw(const struct schema_option *o, const void *base,
@@ -254,7 +254,8 @@ static int dump_titled_globals(const struct config *c, bool own,
 		rc |= buf_append_str(out, "}\n");
 	}
 	for (size_t i = 0; i < c->n_primaries; i++) {
-		if (strncmp(c->primaries[i]->name, "mx:", 3) == 0)
+		if (c->primaries[i]->implicit &&
+		    (own || c->primaries[i]->by_mx))
 			continue;
 		rc |= dump_titled(SCHEMA_PRIMARY, c->primaries[i]->name,
 				  c->primaries[i], own, out);

@@ -195,8 +195,10 @@ enum query_more query_step_select(struct query *q, struct buf *out)
 	if (failed)
 		return query_failed(out);
 	if (q->matched == 0)
-		return query_end(out, EXIT_NO_MATCH,
-				 "no message matches that this would change");
+		return query_end(
+			out, EXIT_NO_MATCH,
+			"no message matches that this would change (perhaps "
+			"it is so already)");
 	id_format(q->after, until);
 	r = json_pack("{s:i,s:I,s:I,s:O,s:s}", "v", 1, "messages",
 		      (json_int_t)q->matched, "bytes", (json_int_t)q->bytes,

@@ -17,8 +17,10 @@ enum exit_code ctl_run_plain(struct ctl *c)
 	struct ctl_sink sink = ctl_printer_sink(p);
 	enum exit_code exit;
 
-	if (c->quiet)
-		sink.row = NULL, sink.result = NULL;
+	if (c->quiet) {
+		sink.row = NULL;
+		sink.result = NULL;
+	}
 	exit = ctl_ask(c, ctl_name(c), c->args, &sink);
 	ctl_printer_free(p);
 	return exit;
@@ -326,9 +328,12 @@ static void print_check(const struct ctl *c, const struct config *config,
 		return;
 	if (ctl_output(c) == CTL_TABLE) {
 		if (config)
-			printf("%s: valid; %zu domains, %zu primaries\n",
+			printf("%s: valid; %zu domain%s, %zu %s\n",
 			       c->config_file, config->n_domains,
-			       config->n_primaries);
+			       config->n_domains == 1 ? "" : "s",
+			       config->n_primaries,
+			       config->n_primaries == 1 ? "primary"
+							: "primaries");
 		return;
 	}
 	r = json_pack("{s:i,s:o,s:b,s:o}", "v", 1, "file",

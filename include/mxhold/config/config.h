@@ -38,7 +38,7 @@ struct config_listen {
 struct config_tls {
 	struct config_strings cert, key; /* same length; "auto" resolved to
 					  * files in state_dir by the daemon */
-	bool automatic;			 /* cert and key are "auto" */
+	bool automatic;                  /* cert and key are "auto" */
 	char *min_version;
 };
 
@@ -100,7 +100,7 @@ struct config_probe {
 	int64_t interval_up, interval_down, timeout;
 	enum probe_depth depth;
 	uint32_t down_after, up_after;
-	char *sender;	 /* without brackets; "" = null */
+	char *sender;    /* without brackets; "" = null */
 	char *recipient; /* local part, or a whole address */
 };
 
@@ -181,7 +181,7 @@ enum primary_handover {
 };
 
 struct config_host {
-	char *name;	       /* A-labels, or the text of an address */
+	char *name; /* A-labels, or the text of an address */
 	bool is_address;
 	struct inet_addr addr; /* when is_address */
 	uint16_t port;
@@ -197,6 +197,7 @@ struct config_primary {
 	struct config_host *hosts; /* in order; none: the domain's MX */
 	size_t n_hosts;
 	bool by_mx;
+	bool implicit;   /* no primary{}: made from what a domain names */
 	char *mx_domain; /* by_mx: whose MX; for a shared primary{} with
 			  * host = {} the first domain's */
 	uint16_t port;

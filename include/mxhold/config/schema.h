@@ -37,6 +37,7 @@ enum schema_type {        /* and what it is in its struct */
 enum schema_flags {
 	SCHEMA_RESTART = 1, /* a change needs a restart */
 	SCHEMA_GLOBAL = 2,  /* cannot differ by domain */
+	SCHEMA_LATER = 4,   /* read and checked; nothing acts on it yet */
 };
 
 enum schema_id {

@@ -1,4 +1,5 @@
-/* One line an option: section, name, default as the file would have it. */
+/* One line an option: section, name, default as the file would have it, when
+ * a change is taken over, whether anything acts on it, help. */
 #include <stdio.h>
 
 #include "mxhold/config/schema.h"
@@ -13,11 +14,11 @@ int main(void)
 
 		buf_clear(&def);
 		schema_format_default(o, &def);
-		printf("%s\t%s\t%.*s\t%s\t%s\n",
+		printf("%s\t%s\t%.*s\t%s\t%s\t%s\n",
 		       schema_sections[o->section].name, o->name, (int)def.n,
 		       buf_slice(&def).p,
 		       o->flags & SCHEMA_RESTART ? "restart" : "reload",
-		       o->help);
+		       o->flags & SCHEMA_LATER ? "later" : "now", o->help);
 	}
 	buf_done(&def);
 	return 0;

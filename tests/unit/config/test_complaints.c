@@ -56,6 +56,7 @@ static const struct {
 	 "@/c:2: listen \"a\".proxy_from: \"10.0.0.0/40\" is not a network, "
 	 "such as 192.0.2.0/24 or 2001:db8::/32\n"},
 	{HOST "policy { dnsbl = {\"zen.example:x\"} }\n" DOM,
+	 "@/c:2: policy.dnsbl: warning: has no effect in this version\n"
 	 "@/c:2: policy.dnsbl: \"zen.example:x\" is not a list, such as "
 	 "zen.example or zen.example:2\n"},
 	{HOST "tls { key = {} }\n" DOM, "@/c:2: tls.key: must not be empty\n"},
@@ -63,6 +64,7 @@ static const struct {
 	 "@/c:2: drain.retry_message: \"never\" is not a duration, such as "
 	 "10s, 5m, 2h or 30d\n"},
 	{HOST "alert \"x\" { events = \"disc\" }\n" DOM,
+	 "@/c:2: alert \"x\".events: warning: has no effect in this version\n"
 	 "@/c:2: alert \"x\".events: \"disc\" is not one of primary, breaker, "
 	 "queue, disk, recipients, tls; did you mean disk?\n"},
 	{HOST "user = \"a\tb\"\n" DOM,
@@ -163,6 +165,7 @@ static const struct {
 	 "@/c:2: dns.resolver: \"ns.example\" is not a server, such as "
 	 "192.0.2.53 or 127.0.0.1@5353\n"},
 	{HOST "policy { milter = \"tcp:1\" }\n" DOM,
+	 "@/c:2: policy.milter: warning: has no effect in this version\n"
 	 "@/c:2: policy.milter: \"tcp:1\" is not a milter, such as unix:/path "
 	 "or inet:127.0.0.1:11332\n"},
 	{HOST "user = \"no-such-user-here\"\n" DOM,

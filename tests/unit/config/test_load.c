@@ -249,6 +249,20 @@ START_TEST(config__says_what_needs_a_restart)
 }
 END_TEST
 
+START_TEST(config__says_what_has_no_effect_yet)
+{
+	char want[256];
+
+	load(HOST "policy {\n dnsbl = \"zen.example\"\n}\n" DOM "}\n");
+	snprintf(want, sizeof(want),
+		 "%s/c:3: policy.dnsbl: warning: has no effect in this "
+		 "version\n",
+		 load_dir);
+	ck_assert_ptr_nonnull(load_complaints);
+	ck_assert_str_eq(load_complaints, want);
+}
+END_TEST
+
 START_TEST(config__without_domains_is_a_warning)
 {
 	load(HOST);
@@ -276,6 +290,7 @@ int main(void)
 	tcase_add_test(t, config__strings_mean_what_they_say);
 	tcase_add_test(t, config__counts_who_uses_it);
 	tcase_add_test(t, config__says_what_needs_a_restart);
+	tcase_add_test(t, config__says_what_has_no_effect_yet);
 	tcase_add_test(t, config__without_domains_is_a_warning);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
