@@ -43,7 +43,7 @@ def main():
         said = re.search(rb"X-Body-SHA256: ([0-9a-f]{64})", head)
         if not said or hashlib.sha256(body).hexdigest().encode() != said.group(1):
             sys.exit(f"{qid}: the content is not what was sent")
-        if f"id {qid}".encode() not in head:
+        if not re.search(rb"\bid\s+" + qid.encode() + rb"\b", head):
             sys.exit(f"{qid}: our trace line names another id")
     print("\n".join(ids))
     return 0

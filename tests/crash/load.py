@@ -124,7 +124,7 @@ def serve(sock):
                         break
                     if len(head) < 2000:
                         head += row
-                qid = re.search(rb"\bid ([0-9a-z]{13})\b", head)
+                qid = re.search(rb"\bid\s+([0-9a-z]{13})\b", head)
                 say("done " + qid.group(1).decode())
                 p.s.sendall(b"250 2.0.0 taken\r\n")
             elif verb == b"QUIT":
