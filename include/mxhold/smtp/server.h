@@ -4,9 +4,10 @@
  * (receive/session) gives it a socket and answers.
  *
  * Rules: it never calls out; while a question is open it asks nothing else
- * and later input stays unread in its bounded buffer (feed then takes less
- * than it is given, down to 0); the same bytes cut anywhere give the same
- * questions and the same output.
+ * (next says NOTHING) and takes no input (feed says 0); what is pipelined
+ * behind stays unread in its bounded buffer of 16 KiB. While 4 KiB of replies
+ * have not been fetched it does nothing either. The same bytes cut anywhere
+ * give the same questions and the same output.
  *
  * Driver's loop, called after every event:
  *
@@ -14,6 +15,15 @@
  *		q = smtp_server_next(s);
  *		switch (q.ask) ... answer, or return until the answer is known
  *	}
+ *
+ * Who holds a transaction: from a MAIL that was answered yes the driver does,
+ * until COMMIT is answered (whatever the answer) or ABORT is asked, which
+ * happens once for every transaction that ends otherwise: RSET, EHLO, QUIT,
+ * refused content, 421. Content that is refused, by the limit, by a bare
+ * newline or by the driver's answer to BODY, is read to its end and dropped;
+ * ABORT comes at once, the reply behind the end. A refused DATA leaves the
+ * transaction open; a refused BDAT does not (RFC 3030 2). Any answer of 421
+ * closes.
  *
  * One thread; the machine owns its memory; slices in a question are valid
  * until it is answered.
@@ -97,7 +107,8 @@ struct smtp_server *smtp_server_new(const struct smtp_server_config *config);
 void smtp_server_free(struct smtp_server *s);
 /* Says the greeting: 220, or the refusal given (554, 421: then QUIT only). */
 void smtp_server_greet(struct smtp_server *s, const struct smtp_reply *refusal);
-/* How many octets were taken; fewer than given while a question is open. */
+/* How many octets were taken: as many as fit, none while a question is open;
+ * all, to be dropped, during the TLS handshake and once it is closed. */
 size_t smtp_server_feed(struct smtp_server *s, struct slice bytes);
 struct smtp_question smtp_server_next(struct smtp_server *s);
 /* NULL = the plain yes of that question. */
@@ -108,7 +119,9 @@ void smtp_server_tls_started(struct smtp_server *s);
 /* Octets stand behind STARTTLS: the driver may hang up at once (RFC 3207 4.2,
  * CVE-2011-0411). */
 bool smtp_server_was_injected(const struct smtp_server *s);
-/* The driver ends it: 421 with this text, then SMTP_ASK_CLOSE. */
+/* The driver ends it: 421 with this text, then SMTP_ASK_CLOSE. While a
+ * question is open this waits for its answer, so that a message which is
+ * being kept is told to be kept. */
 void smtp_server_shut(struct smtp_server *s, const char *enhanced,
 		      const char *text);
 struct slice smtp_server_output(const struct smtp_server *s);
