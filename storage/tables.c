@@ -61,8 +61,10 @@ size_t key_dest_number(uint8_t k[KEY_DEST_MAX], uint32_t dest)
 
 size_t key_meta(uint8_t k[16])
 {
-	memcpy(k, "state", 5);
-	return 5;
+	static const uint8_t state[] = {'s', 't', 'a', 't', 'e'};
+
+	memcpy(k, state, sizeof(state));
+	return sizeof(state);
 }
 
 /* Steps from one format to the next stand here, one function each, all run

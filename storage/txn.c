@@ -76,12 +76,20 @@ void txn_abort(struct txn *t)
 	dests_forget(t);
 }
 
+static bool is_as_before(const struct meta_record *a,
+			 const struct meta_record *b)
+{
+	return a->last_id == b->last_id && a->last_history == b->last_history &&
+	       a->last_dest == b->last_dest && a->messages == b->messages &&
+	       a->bytes == b->bytes;
+}
+
 static int put_state(struct txn *t)
 {
 	uint8_t key[16], record[RECORD_SMALL_MAX];
 	size_t n;
 
-	if (memcmp(&t->meta, &t->committed, sizeof(t->meta)) == 0)
+	if (is_as_before(&t->meta, &t->committed))
 		return 0;
 	n = record_encode_meta(record, sizeof(record), &t->meta);
 	return txn_put(t, TABLE_META, env_val(key, key_meta(key)),

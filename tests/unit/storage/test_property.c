@@ -172,7 +172,7 @@ static void step_change(void)
 	static const enum change changes[] = {CHANGE_HOLD, CHANGE_RELEASE,
 					      CHANGE_RETRY, CHANGE_DELETE};
 	struct job_change c = {.job.kind = JOB_CHANGE, .now_ms = now};
-	struct model *picked[5];
+	struct model *picked[5] = {NULL};
 
 	c.change = changes[random_below(4)];
 	while (c.n < 5) {

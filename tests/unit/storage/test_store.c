@@ -38,7 +38,7 @@ END_TEST
 
 START_TEST(store__state_dir_is_made_private)
 {
-	char path[128];
+	static char path[128];
 	struct stat st;
 	struct error err = {0};
 
@@ -52,7 +52,7 @@ END_TEST
 
 START_TEST(store__state_dir_without_parent_is_refused)
 {
-	char path[128];
+	static char path[128];
 	struct error err = {0};
 
 	snprintf(path, sizeof(path), "%s/not/there", test_dir);
@@ -135,7 +135,7 @@ END_TEST
 
 START_TEST(store__reader_makes_nothing)
 {
-	char path[128];
+	static char path[128];
 	struct error err = {0};
 
 	snprintf(path, sizeof(path), "%s/empty", test_dir);
