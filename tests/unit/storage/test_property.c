@@ -185,7 +185,7 @@ static void step_change(void)
 	}
 	ck_assert_int_eq(run(&c.job), STORE_OK);
 	for (size_t i = 0; i < c.n; i++) {
-		if (c.done[i])
+		if (c.done[i] && picked[i])
 			change_model(picked[i], c.change);
 	}
 }
