@@ -41,7 +41,7 @@ const struct schema_option schema_options[] = {
 		"our own name, fully qualified: banner, EHLO, Received"),
 	OPT(TOP, "state_dir", TEXT, config, state_dir, 1, 0, NULL,
 	    "/var/lib/mxholdd", SCHEMA_RESTART,
-	    "queue/ and directory/ lie below it"),
+	    "where the queue and the directory of recipients are kept"),
 	OPT(TOP, "conf_dir", TEXT, config, conf_dir, 0, 0, NULL,
 	    "/etc/mxholdd/domains.d", 0,
 	    "more files, *.conf, read in the order of their names"),
@@ -251,7 +251,8 @@ const struct schema_option schema_options[] = {
 	    "/run/mxholdd/control.sock", SCHEMA_RESTART,
 	    "where mxholdctl speaks to the daemon"),
 	OPT(CONTROL, "group", TEXT, config_control, group, 0, 0, NULL, "",
-	    SCHEMA_RESTART, "group that may use the socket"),
+	    SCHEMA_RESTART,
+	    "group that may use the socket; empty: the daemon's own"),
 
 	OPT(METRICS, "listen", TEXT, config, metrics_listen, 0, 0, NULL, "",
 	    SCHEMA_RESTART | SCHEMA_LATER,

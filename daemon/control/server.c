@@ -215,20 +215,6 @@ static size_t on_data(void *data, struct slice bytes)
 	return taken;
 }
 
-/*
- * Root and our own user may always. Others only when a group was given: then
- * the kernel has let in nobody but its members.
- */
-static bool may_talk(const struct control *c, struct stream *s)
-{
-	uint32_t uid, gid;
-
-	if (c->has_group)
-		return true;
-	return stream_peer_uid(s, &uid, &gid) == 0 &&
-	       (uid == 0 || uid == geteuid());
-}
-
 static void on_accept(void *data, int fd, const struct endpoint *peer)
 {
 	struct control *c = data;
@@ -250,11 +236,6 @@ static void on_accept(void *data, int fd, const struct endpoint *peer)
 		return;
 	}
 	stream_deadline(conn->stream, IDLE_MS);
-	if (!may_talk(c, conn->stream))
-		dismiss(conn, EXIT_NOT_PERMITTED,
-			"only root and the daemon's own user may use the "
-			"control socket; see control.group in "
-			"mxholdd.conf(5)");
 }
 
 /* The server */
@@ -278,6 +259,10 @@ static void make_folder(const char *path)
 	mkdir(dir, 0755);
 }
 
+/*
+ * Who may connect is the kernel's to enforce: root, our own user, and the
+ * members of the socket's group (control.group, or our own).
+ */
 static int open_socket(struct control *c, struct error *err)
 {
 	const struct config_control *conf = &c->parts.config->control;
@@ -290,7 +275,6 @@ static int open_socket(struct control *c, struct error *err)
 			return error_set(err, "there is no group \"%s\"",
 					 conf->group);
 		gid = g->gr_gid;
-		c->has_group = true;
 	}
 	make_folder(conf->socket);
 	c->listener = listener_open_unix(c->parts.loop, conf->socket,

@@ -14,7 +14,6 @@
 struct control {
 	struct control_parts parts;
 	struct listener *listener;
-	bool has_group; /* then the socket's mode says who may connect */
 	struct list conns;
 	size_t n_conns;
 	struct list requests;      /* under way */

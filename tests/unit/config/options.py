@@ -14,18 +14,19 @@ MANUAL = "docs/man/mxholdd.conf.5"
 
 
 def schema(program):
-    """(section, name) -> default as the file has it."""
+    """(section, name) -> default as the file has it; what is not acted on."""
     out = subprocess.run([program], check=True, text=True,
                          stdout=subprocess.PIPE).stdout
-    rows = (line.split("\t") for line in out.splitlines())
-    return {(r[0], r[1]): r[2] for r in rows}
+    rows = [line.split("\t") for line in out.splitlines()]
+    return ({(r[0], r[1]): r[2] for r in rows},
+            {".".join(r[:2]) for r in rows if r[4] == "later"})
 
 
 def example_options(text):
     """Every '#name = value' or 'name = value', by the section around it."""
     found, section = {}, ""
     for number, line in enumerate(text.splitlines(), 1):
-        line = re.sub(r"^#(?=\S)", "", line).strip()
+        line = re.sub(r"^#(?! )", "", line).strip()
         if line.startswith("#") or not line:
             continue
         opened = re.match(r'(\w+)(?:\s+"[^"]*")?\s*\{$', line)
@@ -72,9 +73,17 @@ def compare(where, found, table):
     return wrong
 
 
+def compare_caveats(directory, later):
+    with open(os.path.join(directory, MANUAL), encoding="utf-8") as f:
+        caveats = f.read().split(".Sh CAVEATS")[1]
+    said = set(re.findall(r"^\.Ic (\S+)", caveats, re.M))
+    return [f"{MANUAL}: CAVEATS and the table do not agree on {name}"
+            for name in sorted(said ^ later)]
+
+
 def main():
-    table = schema(sys.argv[1])
-    wrong = []
+    table, later = schema(sys.argv[1])
+    wrong = compare_caveats(sys.argv[2], later)
     for where, parse in ((EXAMPLE, example_options),
                          (MANUAL, manual_options)):
         with open(os.path.join(sys.argv[2], where), encoding="utf-8") as f:

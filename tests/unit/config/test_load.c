@@ -263,6 +263,32 @@ START_TEST(config__says_what_has_no_effect_yet)
 }
 END_TEST
 
+/* As if somebody had taken the # off every option. */
+START_TEST(config__the_example_file_is_valid_as_a_whole)
+{
+	FILE *in = fopen("systemd/mxholdd.conf.example", "r");
+	char path[128], line[512];
+	FILE *out;
+
+	ck_assert_ptr_nonnull(in);
+	snprintf(path, sizeof(path), "%s/example", load_dir);
+	out = fopen(path, "w");
+	while (fgets(line, sizeof(line), in)) {
+		bool option = line[0] == '#' && line[1] != ' ';
+
+		if (strncmp(line, "#hostname", 9) == 0)
+			fputs("hostname = \"mx2.example.com\"\n", out);
+		else
+			fputs(line + option, out);
+	}
+	fclose(in);
+	fclose(out);
+	c = config_peek(path, &load_complaints);
+	ck_assert_msg(c != NULL, "%s", load_complaints);
+	ck_assert_str_eq(c->domains[0].primary->name, "mx1");
+}
+END_TEST
+
 START_TEST(config__without_domains_is_a_warning)
 {
 	load(HOST);
@@ -291,6 +317,7 @@ int main(void)
 	tcase_add_test(t, config__counts_who_uses_it);
 	tcase_add_test(t, config__says_what_needs_a_restart);
 	tcase_add_test(t, config__says_what_has_no_effect_yet);
+	tcase_add_test(t, config__the_example_file_is_valid_as_a_whole);
 	tcase_add_test(t, config__without_domains_is_a_warning);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
