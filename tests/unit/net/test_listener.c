@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "mxhold/net/timer.h"
+#include "loop_internal.h"
 #include "unit/net/rig.h"
 #include "unit/net/twice.h"
 
@@ -204,8 +204,15 @@ END_TEST
 
 /* ---- out of descriptors ---- */
 
-/* The peers wait in the kernel's queue; the loop lives on and accepts them
- * when there is room again. */
+static int turns;
+
+static void on_turn(uv_check_t *h MX_UNUSED)
+{
+	turns++;
+}
+
+/* The peers wait in the kernel's queue; the loop lives on, without spinning,
+ * and accepts them when there is room again. */
 START_TEST(listener__waits_when_descriptors_run_out)
 {
 	struct rlimit limit;
@@ -217,8 +224,13 @@ START_TEST(listener__waits_when_descriptors_run_out)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	while (n < FDS_MAX && (spare[n] = dup(a)) >= 0)
 		n++;
+	uv_check_t check;
+	uv_check_init(&rig.loop->uv, &check);
 	rig_settle(&rig);
+	uv_check_start(&check, on_turn);
 	rig_settle(&rig);
+	ck_assert_int_lt(turns, 50);
+	uv_close((uv_handle_t *)&check, NULL);
 	ck_assert_int_eq(n_accepted, 0);
 	close(spare[--n]);
 	until_accepted(1);

@@ -68,6 +68,21 @@ START_TEST(mailbox__delivers_in_the_order_of_posting)
 }
 END_TEST
 
+START_TEST(mailbox__wakes_the_loop_for_a_single_note)
+{
+	struct reader r;
+	open_reader(&r);
+	for (int i = 0; i < 3; i++) {
+		r.stop_at = i + 1;
+		post(&r, 0, i);
+		loop_run(r.loop);
+		ck_assert_int_eq(r.seen, i + 1);
+	}
+	mailbox_free(r.box);
+	loop_free(r.loop);
+}
+END_TEST
+
 struct poster {
 	struct reader *r;
 	int from;
@@ -135,6 +150,7 @@ int main(void)
 {
 	return RUN_TESTS("mailbox",
 			 TEST(mailbox__delivers_in_the_order_of_posting),
+			 TEST(mailbox__wakes_the_loop_for_a_single_note),
 			 TEST(mailbox__takes_notes_from_many_threads),
 			 TEST(mailbox__delivers_what_is_left_when_freed),
 			 TEST(mailbox__may_be_freed_by_a_note));

@@ -184,7 +184,7 @@ static const char *const lost[] = {"silent.test", "garbage.test", "cut.test"};
 
 START_TEST(resolver__fails_a_query_at_its_deadline)
 {
-	open_with("none", NULL, 300);
+	open_with("none", NULL, 1000);
 	ask(lost[_i], DNS_A);
 	ck_assert_int_eq(a.status, DNS_FAIL);
 	ck_assert_str_eq(a.canonical, lost[_i]);

@@ -54,12 +54,14 @@ END_TEST
 
 static void write_three(struct witness *x, struct slice bytes MX_UNUSED)
 {
+	char c;
 	stream_write(x->s, SLICE("one "));
 	stream_write(x->s, SLICE("two "));
 	stream_write(x->s, SLICE("three"));
+	ck_assert_int_eq(recv(fd[1], &c, 1, MSG_DONTWAIT), -1);
+	ck_assert_uint_eq(stream_queued(x->s), 13);
 }
 
-/* A unix socket gives one write(2) at a time to recv, were there several. */
 START_TEST(stream__sends_the_writes_of_one_turn_together)
 {
 	char got[64] = "";
