@@ -211,20 +211,21 @@ void ctl_show_count(const json_t *r)
 	char size[TEXT_TIME_MAX];
 
 	text_format_size((uint64_t)number_at(r, "bytes"), size);
-	printf("%" PRId64 " messages, %s\n", number_at(r, "messages"), size);
+	printf("%" PRId64 " message%s, %s\n", number_at(r, "messages"),
+	       number_at(r, "messages") == 1 ? "" : "s", size);
 }
 
 static void show_queue_line(const json_t *r)
 {
 	const json_t *queue = json_object_get(r, "queue");
+	int64_t n = number_at(queue, "messages");
 	char text[128], size[TEXT_TIME_MAX], age[TEXT_TIME_MAX];
 
 	text_format_size((uint64_t)number_at(queue, "bytes"), size);
 	text_format_age(number_at(queue, "oldest_age_s") * 1000, age);
-	snprintf(text, sizeof(text), "%" PRId64 " messages, %s%s%s",
-		 number_at(queue, "messages"), size,
-		 number_at(queue, "messages") ? ", the oldest waits " : "",
-		 number_at(queue, "messages") ? age : "");
+	snprintf(text, sizeof(text), "%" PRId64 " message%s, %s%s%s", n,
+		 n == 1 ? "" : "s", size, n ? ", the oldest waits " : "",
+		 n ? age : "");
 	say("queue", text);
 }
 
