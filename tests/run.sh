@@ -39,8 +39,9 @@ step() { # NAME COMMAND...
 tests/support/deps.sh test
 for name in "${steps[@]}"; do
 	case $name in
-	check | asan | tsan) step "$name" cmake --workflow --preset "$name" ;;
-	fuzz) step fuzz tests/fuzz/run.sh "${FUZZ_SECONDS:-5}" ;;
+	check | asan | tsan | fuzz)
+		step "$name" cmake --workflow --preset "$name"
+		;;
 	crash) step crash tests/crash/run.sh short ;;
 	*)
 		echo "run.sh: no such step: $name" >&2

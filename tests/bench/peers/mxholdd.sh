@@ -14,7 +14,7 @@ conf_dir = "$ROOT/domains.d"
 listen "smtp" { address = "127.0.0.1:$MX_PORT" }
 # Bench: one client address opens all the connections and sends all the mail.
 smtp { max_sessions = $MAXCONN  max_sessions_per_ip = $MAXCONN }
-policy { max_rate = 100000000  unknown_budget = 100000000 }
+policy { max_rate = 100000000  unknown_budget = 1000000 }
 queue { reserve = "1G"  map_size = "${MXHOLD_MAP:-64G}" }
 dns { trust_anchor = "none" }
 control { socket = "$STATE/control.sock" }
