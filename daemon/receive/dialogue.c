@@ -5,6 +5,7 @@
 #include "mxhold/receive/answer.h"
 #include "mxhold/receive/dialogue_parts.h"
 #include "mxhold/smtp/proxy.h"
+#include "mxhold/storage/failpoint.h"
 
 enum {
 	HANDSHAKE_MS = 60000,
@@ -110,6 +111,13 @@ static void leave_open(struct dialogue *d, enum smtp_ask ask)
 
 static void take_body(struct dialogue *d, struct slice bytes)
 {
+	struct smtp_reply reply;
+
+	if (failpoint_hit("data-read")) {
+		smtp_reply_set(&reply, 451, "4.3.0", "test");
+		smtp_server_answer(d->server, &reply);
+		return;
+	}
 	if (intake_take(d->intake, bytes) == INTAKE_WAIT) {
 		leave_open(d, SMTP_ASK_BODY);
 		return;
@@ -335,6 +343,9 @@ static void on_drained(void *data)
 {
 	struct dialogue *d = data;
 
+	if (d->has_kept)
+		(void)failpoint_hit("after-250");
+	d->has_kept = false;
 	if (!d->choked)
 		return;
 	d->choked = false;
@@ -385,8 +396,10 @@ static void on_committed(void *data, const struct smtp_reply *reply)
 
 	MX_ASSERT(d->open == SMTP_ASK_COMMIT);
 	d->intake = NULL;
-	if (smtp_reply_class(reply) == 2)
+	if (smtp_reply_class(reply) == 2) {
 		d->messages++;
+		d->has_kept = true;
+	}
 	answer(d, reply);
 }
 

@@ -65,6 +65,7 @@ struct dialogue {
 	enum smtp_ask open;   /* the question that is open in ANSWER */
 	const char *shut_why; /* 421 was said, and why */
 	bool choked;          /* the client does not read our replies */
+	bool has_kept;        /* a 250 is on its way out */
 	bool talked_early;
 	bool stopping; /* say 421 as soon as the message is done */
 };
