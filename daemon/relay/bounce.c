@@ -62,6 +62,12 @@ enum bounce_action bounce_decide(const struct config_bounce *c,
 	return BOUNCE_REPORT;
 }
 
+bool bounce_wants_delayed(const struct config_bounce *c)
+{
+	return c->delay_dsn > 0 && c->send == BOUNCE_ALL &&
+	       c->route != BOUNCE_NOWHERE;
+}
+
 bool bounce_wants_relayed(const struct config_bounce *c,
 			  const struct envelope *env, uint8_t notify)
 {
@@ -105,6 +111,7 @@ static void fill_rcpt(struct dsn_recipient *out, const struct bounce_rcpt *r,
 		.remote_mta = remote_name(r->remote),
 		.diagnostic = r->diagnostic,
 		.last_attempt_ms = r->remote.n ? now_ms : 0,
+		.retry_until_ms = r->retry_until_ms,
 	};
 	snprintf(out->status, sizeof(out->status), "%s", r->status);
 	if (!out->last_attempt_ms)

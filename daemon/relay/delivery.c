@@ -62,6 +62,18 @@ void delivery_expire(struct relay *r, uint64_t id,
 	reading_load(d);
 }
 
+void delivery_tell_late(struct relay *r, uint64_t id, uint32_t dest,
+			void (*on_done)(struct relay *r,
+					enum delivery_expired how))
+{
+	struct delivery *d = new_delivery(r, id);
+
+	d->is_late = true;
+	d->dest_number = dest;
+	d->on_expired = on_done;
+	reading_load(d);
+}
+
 /* --- read ---------------------------------------------------------------- */
 
 static bool is_stopped(const struct queue_message *m)
@@ -105,9 +117,18 @@ static void judge_expired(struct delivery *d)
 		delivery_end(d);
 }
 
+static void tell_late(struct delivery *d)
+{
+	d->state = DELIVERY_SETTLING;
+	if (is_stopped(&d->msg) || !settling_late(d))
+		delivery_end(d);
+}
+
 static void on_expired_loaded(struct delivery *d)
 {
-	if (d->n_rcpts == 0 || d->msg.state == QUEUE_QUARANTINE)
+	if (d->is_late)
+		tell_late(d);
+	else if (d->n_rcpts == 0 || d->msg.state == QUEUE_QUARANTINE)
 		delivery_end(d);
 	else
 		judge_expired(d);

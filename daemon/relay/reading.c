@@ -107,7 +107,7 @@ static void load(void *data, struct shelf_seat *seat)
 		d->load = rc < 0 ? LOAD_UNREADABLE : LOAD_ABSENT;
 		return;
 	}
-	if (!d->lane)
+	if (!d->lane && !d->is_late)
 		d->dest_number = first_open_dest(&d->msg);
 	pick_rcpts(d, seat->directory);
 	d->load = read_chunks(d, seat->reader) ? LOAD_DAMAGED : LOAD_OK;

@@ -45,6 +45,7 @@ struct relay *relay_new(const struct relay_parts *parts)
 	r->idle = timer_new(parts->loop, on_idle, r);
 	make_lanes(r);
 	r->expiry = expiry_new(r);
+	r->delay = delay_new(r);
 	relay_kick(r);
 	return r;
 }
@@ -56,6 +57,7 @@ void relay_free(struct relay *r)
 	while (!list_empty(&r->lanes))
 		lane_free(MX_CONTAINER_OF(r->lanes.next, struct lane, item));
 	expiry_free(r->expiry);
+	delay_free(r->delay);
 	dest_free_all(r);
 	map_done(&r->in_flight, NULL);
 	shelf_free(r->shelf);
@@ -139,6 +141,7 @@ void relay_sweep(struct relay *r)
 	if (r->stopping)
 		return;
 	dest_wake_all(r, true);
+	delay_look(r->delay);
 	relay_kick(r);
 }
 

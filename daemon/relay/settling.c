@@ -21,15 +21,20 @@ enum {
 
 /* --- what goes into the job --------------------------------------------- */
 
-static const struct config_bounce *bounce_of(const struct delivery *d)
+static const struct config_domain *domain_of(const struct delivery *d)
 {
 	char name[256];
-	const struct config_domain *domain;
 	struct slice s =
 		d->n_rcpts ? d->rcpts[0].rcpt->rcpt.domain : slice_make("", 0);
 
 	snprintf(name, sizeof(name), "%.*s", (int)s.n, s.p);
-	domain = config_domain(d->relay->config, name);
+	return config_domain(d->relay->config, name);
+}
+
+static const struct config_bounce *bounce_of(const struct delivery *d)
+{
+	const struct config_domain *domain = domain_of(d);
+
 	return domain ? &domain->bounce : &d->relay->config->bounce;
 }
 
@@ -217,16 +222,38 @@ static void fill_job(struct delivery *d, size_t n)
 
 /* --- the report --------------------------------------------------------- */
 
+/* The first attempt beyond bounce.delay_dsn; what nobody has tried yet is
+ * found in the queue (delay.c). */
+static bool has_become_late(const struct delivery *d,
+			    const struct queue_rcpt *q)
+{
+	const struct config_bounce *c = bounce_of(d);
+	int64_t edge_ms = d->msg.env.arrived_at_ms + c->delay_dsn;
+
+	if (!bounce_wants_delayed(c) || d->settle.now_ms < edge_ms)
+		return false;
+	return d->is_late ? q->last_attempt_ms == 0
+			  : q->last_attempt_ms && q->last_attempt_ms < edge_ms;
+}
+
 static bool is_reported(const struct delivery *d, const struct delivery_rcpt *r,
 			enum dsn_action *action)
 {
-	*action = DSN_FAILED;
-	if (r->judged.verdict == VERDICT_FAILED)
+	const struct queue_rcpt *q = r->rcpt;
+
+	if (!d->is_late && r->judged.verdict == VERDICT_FAILED) {
+		*action = DSN_FAILED;
 		return r->bounce == BOUNCE_REPORT;
-	*action = DSN_RELAYED;
-	return r->judged.verdict == VERDICT_DELIVERED && !d->peer_has_dsn &&
-	       bounce_wants_relayed(bounce_of(d), &d->msg.env,
-				    r->rcpt->rcpt.notify);
+	}
+	if (!d->is_late && r->judged.verdict == VERDICT_DELIVERED) {
+		*action = DSN_RELAYED;
+		return !d->peer_has_dsn &&
+		       bounce_wants_relayed(bounce_of(d), &d->msg.env,
+					    q->rcpt.notify);
+	}
+	*action = DSN_DELAYED;
+	return has_become_late(d, q) &&
+	       dsn_is_wanted(&d->msg.env, q->rcpt.notify, DSN_DELAYED);
 }
 
 /* The reply of recipient r, as the job has it. */
@@ -240,15 +267,26 @@ static struct slice reply_of(const struct delivery *d,
 	return slice_make("", 0);
 }
 
+static int64_t retry_until(const struct delivery *d)
+{
+	const struct config_domain *domain = domain_of(d);
+	const struct config_queue *queue =
+		domain ? &domain->queue : &d->relay->config->queue;
+
+	return d->msg.env.arrived_at_ms + queue->hard_limit;
+}
+
 static void fill_report(const struct delivery *d, const struct delivery_rcpt *r,
 			struct bounce_rcpt *out)
 {
 	const struct queue_rcpt *q = r->rcpt;
 
 	out->rcpt = q;
-	out->status = r->judged.reply.enhanced;
+	out->status = d->is_late ? "4.4.1" : r->judged.reply.enhanced;
 	if (out->action == DSN_RELAYED)
 		out->status = "2.0.0";
+	if (out->action == DSN_DELAYED)
+		out->retry_until_ms = retry_until(d);
 	if (r->judged.by_peer)
 		out->diagnostic = reply_of(d, r);
 	out->remote = d->lane ? slice_str(r->judged.by_peer ? d->host : "")
@@ -272,7 +310,7 @@ static void add_report(struct delivery *d)
 		const struct delivery_rcpt *r = &d->rcpts[i];
 		struct bounce_rcpt *out = &rcpts[of.n_rcpts];
 
-		if (!r->now || !is_reported(d, r, &out->action))
+		if (!(r->now || d->is_late) || !is_reported(d, r, &out->action))
 			continue;
 		fill_report(d, r, out);
 		of.n_rcpts++;
@@ -290,6 +328,17 @@ bool settling_begin(struct delivery *d)
 		return false;
 	fill_job(d, n);
 	add_report(d);
+	d->job = &d->settle.job;
+	writer_submit(d->relay->parts.writer, d->job);
+	return true;
+}
+
+bool settling_late(struct delivery *d)
+{
+	fill_job(d, 1);
+	add_report(d);
+	if (!d->settle.report)
+		return false;
 	d->job = &d->settle.job;
 	writer_submit(d->relay->parts.writer, d->job);
 	return true;

@@ -37,11 +37,15 @@ enum bounce_action bounce_decide(const struct config_bounce *c,
 bool bounce_wants_relayed(const struct config_bounce *c,
 			  const struct envelope *env, uint8_t notify);
 
+/* Are senders told of mail that is late? */
+bool bounce_wants_delayed(const struct config_bounce *c);
+
 struct bounce_rcpt {
 	const struct queue_rcpt *rcpt;
 	enum dsn_action action;
 	const char *status;
 	struct slice diagnostic; /* the reply; empty: none was heard */
+	int64_t retry_until_ms;  /* when delayed */
 	struct slice remote;     /* "mx1.example.com[192.0.2.1]:25" or empty */
 };
 

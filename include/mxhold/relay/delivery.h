@@ -67,6 +67,7 @@ struct delivery {
 	uint64_t id;
 	char qid[ID_TEXT_LEN + 1];
 	enum delivery_state state;
+	bool is_late; /* lane NULL: its sender is told, nothing is settled */
 	void (*on_expired)(struct relay *r, enum delivery_expired how);
 
 	/* what was read */
@@ -109,6 +110,10 @@ void delivery_start(struct lane *l, struct dest *d, uint64_t id);
 void delivery_expire(struct relay *r, uint64_t id,
 		     void (*on_done)(struct relay *r,
 				     enum delivery_expired how));
+/* Tells the sender that it is late, for what was never tried there. */
+void delivery_tell_late(struct relay *r, uint64_t id, uint32_t dest,
+			void (*on_done)(struct relay *r,
+					enum delivery_expired how));
 /* LOADING or WAITING: left as it was. */
 void delivery_drop(struct delivery *d);
 /* WAITING: over this session, which is its own until it is given back. */
@@ -138,6 +143,8 @@ void reading_restart(struct delivery *d); /* for another transaction */
 bool settling_begin(struct delivery *d);
 /* Its content is not what was kept: to quarantine, nothing sent. */
 void settling_damaged(struct delivery *d);
+/* A report for what is late, and nothing else; false: nobody is to know. */
+bool settling_late(struct delivery *d);
 void settling_done(struct delivery *d); /* the job is back */
 void settling_free(struct delivery *d);
 

@@ -12,6 +12,7 @@
  *	reading.c	read from the store
  *	settling.c	what became of it, into the queue
  *	expiry.c	what has waited too long
+ *	delay.c		what is late, and its sender is to know
  *	shelf.c		reads on the work pool
  *
  * Work is started by events alone: mail came (kick), a primary changed, a
@@ -58,6 +59,9 @@ struct dest {
 	char *domain;
 	int64_t look_at_ms; /* wall: when it may have something due; 0 = now */
 	struct due_page *pages[2]; /* by window_class; NULL = nothing read */
+	/* the last row that was looked at for being late (delay.c) */
+	int64_t told_ms;
+	uint64_t told_id;
 };
 
 struct lane {
@@ -104,6 +108,7 @@ struct relay {
 	struct timer *look;   /* not too often; and the next report due */
 	int64_t looked_ms;    /* mono */
 	struct expiry *expiry;
+	struct delay *delay;
 	uint64_t unreadable[UNREADABLE_MAX];
 	uint32_t unreadable_at;
 	uint64_t n_damaged; /* since the start, for the alarm */
@@ -180,5 +185,10 @@ struct expiry *expiry_new(struct relay *r);
 void expiry_stop(struct expiry *x); /* starts nothing more */
 bool expiry_is_idle(const struct expiry *x);
 void expiry_free(struct expiry *x);
+
+/* delay.c */
+struct delay *delay_new(struct relay *r);
+void delay_look(struct delay *y);
+void delay_free(struct delay *y);
 
 #endif

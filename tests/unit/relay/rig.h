@@ -339,4 +339,29 @@ static inline bool rig_look(struct rig *r, uint64_t id, struct arena *a,
 	return rc == 0;
 }
 
+static void rig_on_changed(struct job *job)
+{
+	atomic_store((atomic_int *)job->data, 1);
+}
+
+/* An operator's word. */
+static inline void rig_change(struct rig *r, enum change what, uint64_t id)
+{
+	atomic_int done = 0;
+	struct job_change c = {
+		.job = {.kind = JOB_CHANGE,
+			.report = rig_on_changed,
+			.data = &done},
+		.change = what,
+		.ids = {id},
+		.n = 1,
+		.now_ms = clock_wall_ms(),
+	};
+
+	writer_submit(r->writer, &c.job);
+	while (!atomic_load(&done))
+		usleep(100);
+	relay_kick(r->relay);
+}
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "mxhold/base/id.h"
 #include "mxhold/base/stats.h"
+#include "mxhold/relay/inner.h"
 
 #define QUICK "drain { retry_message = {\"200ms\"} }\n"
 #define NEVER "drain { retry_message = {\"1d\"} }\n"
@@ -569,6 +570,78 @@ START_TEST(relay__reports_success_itself_where_the_primary_knows_no_dsn)
 }
 END_TEST
 
+#define LATE                                             \
+	"drain { retry_message = {\"1d\"} }\n"           \
+	"bounce { send = \"all\"  route = \"primary\"\n" \
+	"	delay_dsn = \"1h\" }\n"
+
+static const struct {
+	int64_t ago_ms;
+	uint8_t notify;
+	bool told;
+} lates[] = {
+	{1000, 0, true},
+	{1000, DSN_NOTIFY_DELAY, true},
+	{1000, DSN_NOTIFY_FAILURE, false},
+	{7200000, 0, false}, /* tried beyond the edge from the first */
+};
+
+START_TEST(relay__tells_the_sender_once_of_the_attempt_that_makes_it_late)
+{
+	bool told = lates[_i].told;
+	struct rig r;
+
+	rig_init(&r, LATE);
+	rig_start(&r);
+	watched =
+		rig_add(&r, &(struct rig_mail){.rcpts = "later@example.test",
+					       .notify = lates[_i].notify,
+					       .arrived_ms = clock_wall_ms() -
+							     lates[_i].ago_ms});
+	until_tried(&r, watched, 1);
+	clock_fake(clock_mono_ms(), clock_wall_ms() + 3600000);
+	rig_change(&r, CHANGE_RETRY, watched);
+	until_tried(&r, watched, 2);
+	rig_until_got(&r, told);
+	rig_change(&r, CHANGE_RETRY, watched);
+	until_tried(&r, watched, 3);
+	clock_fake_off();
+	rig_change(&r, CHANGE_DELETE, watched);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), told);
+	if (told)
+		ck_assert_ptr_nonnull(
+			strstr(r.sink.messages[0].body, "Action: delayed"));
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__tells_the_sender_of_mail_that_gets_late_while_nobody_is_up)
+{
+	struct queue_message m;
+	struct rig r;
+
+	rig_init(&r, LATE);
+	sink_close(&r.sink);
+	watched = rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_down);
+	delay_look(r.relay->delay);
+	clock_fake(clock_mono_ms(), clock_wall_ms() + 3600000);
+	delay_look(r.relay->delay);
+	rig_until(&r, has_report);
+	ck_assert_uint_eq(rig_queued(&r), 2);
+	ck_assert(look(&r, watched, &m));
+	ck_assert_uint_eq(m.attempts, 0);
+	ck_assert_int_eq(m.state, QUEUE_READY);
+	sink_open(&r.sink);
+	rig_until(&r, rig_is_empty);
+	clock_fake_off();
+	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	rig_done(&r);
+}
+END_TEST
+
 /* --- time ---------------------------------------------------------------- */
 
 START_TEST(relay__gives_up_by_the_clock_with_the_last_reply)
@@ -689,30 +762,6 @@ START_TEST(relay__waits_for_drain_now_when_the_primary_is_held)
 }
 END_TEST
 
-static void on_changed(struct job *job)
-{
-	atomic_store((atomic_int *)job->data, 1);
-}
-
-static void change(struct rig *r, enum change what, uint64_t id)
-{
-	atomic_int done = 0;
-	struct job_change c = {
-		.job = {.kind = JOB_CHANGE,
-			.report = on_changed,
-			.data = &done},
-		.change = what,
-		.ids = {id},
-		.n = 1,
-		.now_ms = clock_wall_ms(),
-	};
-
-	writer_submit(r->writer, &c.job);
-	while (!atomic_load(&done))
-		usleep(100);
-	relay_kick(r->relay);
-}
-
 START_TEST(relay__goes_by_the_rate_that_an_operator_sets)
 {
 	struct relay_view v;
@@ -760,13 +809,13 @@ START_TEST(relay__takes_up_what_an_operator_releases_or_retries)
 	rig_init(&r, NEVER);
 	rig_start(&r);
 	held = rig_add(&r, &(struct rig_mail){0});
-	change(&r, CHANGE_HOLD, held);
+	rig_change(&r, CHANGE_HOLD, held);
 	later = rig_add(&r, &(struct rig_mail){.rcpts = "later@example.test"});
 	until_tried(&r, later, 1);
 	ck_assert_uint_eq(sink_count(&r.sink), 0);
-	change(&r, CHANGE_RELEASE, held);
+	rig_change(&r, CHANGE_RELEASE, held);
 	rig_until_got(&r, 1);
-	change(&r, CHANGE_RETRY, later);
+	rig_change(&r, CHANGE_RETRY, later);
 	until_tried(&r, later, 2);
 	rig_done(&r);
 }
@@ -792,7 +841,7 @@ START_TEST(relay__takes_it_when_a_message_is_deleted_while_it_is_sent)
 	rig_start(&r);
 	rig_until(&r, is_held);
 	ck_assert(relay_in_flight(r.relay, watched));
-	change(&r, CHANGE_DELETE, watched);
+	rig_change(&r, CHANGE_DELETE, watched);
 	sink_let_go(&r.sink);
 	rig_until(&r, is_flown);
 	ck_assert_uint_eq(rig_queued(&r), 0);
@@ -957,6 +1006,9 @@ int main(void)
 		LOOP(relay__drops_what_nobody_wants_a_report_of, offers_dsn),
 		LOOP(relay__reports_success_itself_where_the_primary_knows_no_dsn,
 		     offers_dsn),
+		LOOP(relay__tells_the_sender_once_of_the_attempt_that_makes_it_late,
+		     lates),
+		TEST(relay__tells_the_sender_of_mail_that_gets_late_while_nobody_is_up),
 		TEST(relay__gives_up_by_the_clock_with_the_last_reply),
 		TEST(relay__gives_up_at_the_hard_limit_while_the_primary_is_away),
 		TEST(relay__removes_a_message_when_its_quarantine_has_ended),
