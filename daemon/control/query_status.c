@@ -9,8 +9,7 @@
 
 static void view_of_record(struct primary_view *v, const struct peer_record *r)
 {
-	if (r->state <= HEALTH_REFUSING)
-		v->health.state = (enum health_state)r->state;
+	v->health.state = peer_record_state(r, &v->held);
 	v->health.since_ms = r->since_ms;
 	v->last_probe_ms = r->last_probe_ms;
 	v->last_probe_took_ms = r->last_probe_took_ms;

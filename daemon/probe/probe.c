@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mxhold/base/assert.h"
 #include "mxhold/base/clock.h"
 #include "mxhold/base/log.h"
 #include "mxhold/base/mem.h"
@@ -115,8 +116,8 @@ void probe_wait(struct peer *peer,
 	struct waiter *w;
 	struct probe *newest;
 
-	if (list_empty(&peer->probes))
-		return;
+	/* One was just started, or as many as may be are under way. */
+	MX_ASSERT(!list_empty(&peer->probes));
 	newest = MX_CONTAINER_OF(peer->probes.prev, struct probe, link);
 	w = mem_alloc(sizeof(*w));
 	w->on_done = on_done;

@@ -128,6 +128,22 @@ class Ctl(mxtest.Case):
         wait_for("up", lambda: self.primary_state() == "up")
         self.assertIn("up", self.ctl("-o", "table", "primary", "list"))
 
+    def test_a_held_primary_is_shown_and_stays_held(self):
+        self.start()
+        self.send(message())
+        name = self.ctl_json("status")["primaries"][0]["name"]
+        self.ctl("--yes", "primary", "hold", name)
+        wait_for("held", lambda: self.primary_state() == "held")
+        primary = self.primary()
+        self.stop()
+        self.assertEqual(self.primary_state(), "held")
+        self.start()
+        self.assertEqual(self.primary_state(), "held")
+        self.ctl("primary", "probe", name)
+        self.assertEqual(primary.index(), [])
+        self.ctl("--yes", "primary", "resume", name)
+        self.wait_delivered(primary, 1)
+
     def test_recipients_test_says_what_rcpt_would(self):
         self.start()
         for stopped in (False, True):
