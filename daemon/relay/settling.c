@@ -21,23 +21,6 @@ enum {
 
 /* --- what goes into the job --------------------------------------------- */
 
-static const struct config_domain *domain_of(const struct delivery *d)
-{
-	char name[256];
-	struct slice s =
-		d->n_rcpts ? d->rcpts[0].rcpt->rcpt.domain : slice_make("", 0);
-
-	snprintf(name, sizeof(name), "%.*s", (int)s.n, s.p);
-	return config_domain(d->relay->config, name);
-}
-
-static const struct config_bounce *bounce_of(const struct delivery *d)
-{
-	const struct config_domain *domain = domain_of(d);
-
-	return domain ? &domain->bounce : &d->relay->config->bounce;
-}
-
 static bool is_left(const struct delivery_rcpt *r)
 {
 	return !r->settled && (!r->tried || r->judged.verdict == VERDICT_LEFT ||
@@ -86,7 +69,7 @@ static enum verdict put_off(const struct delivery *d, bool left)
 
 static void decide_bounces(struct delivery *d)
 {
-	const struct config_bounce *c = bounce_of(d);
+	const struct config_bounce *c = settling_bounce(d);
 
 	for (size_t i = 0; i < d->n_rcpts; i++) {
 		struct delivery_rcpt *r = &d->rcpts[i];
@@ -217,107 +200,7 @@ static void fill_job(struct delivery *d, size_t n)
 			put_rcpt(d, &d->rcpts[i]);
 	}
 	if (j->quarantine)
-		j->expire_ms = j->now_ms + bounce_of(d)->quarantine;
-}
-
-/* --- the report --------------------------------------------------------- */
-
-/* The first attempt beyond bounce.delay_dsn; what nobody has tried yet is
- * found in the queue (delay.c). */
-static bool has_become_late(const struct delivery *d,
-			    const struct queue_rcpt *q)
-{
-	const struct config_bounce *c = bounce_of(d);
-	int64_t edge_ms = d->msg.env.arrived_at_ms + c->delay_dsn;
-
-	if (!bounce_wants_delayed(c) || d->settle.now_ms < edge_ms)
-		return false;
-	return d->is_late ? q->last_attempt_ms == 0
-			  : q->last_attempt_ms && q->last_attempt_ms < edge_ms;
-}
-
-static bool is_reported(const struct delivery *d, const struct delivery_rcpt *r,
-			enum dsn_action *action)
-{
-	const struct queue_rcpt *q = r->rcpt;
-
-	if (!d->is_late && r->judged.verdict == VERDICT_FAILED) {
-		*action = DSN_FAILED;
-		return r->bounce == BOUNCE_REPORT;
-	}
-	if (!d->is_late && r->judged.verdict == VERDICT_DELIVERED) {
-		*action = DSN_RELAYED;
-		return !d->peer_has_dsn &&
-		       bounce_wants_relayed(bounce_of(d), &d->msg.env,
-					    q->rcpt.notify);
-	}
-	*action = DSN_DELAYED;
-	return has_become_late(d, q) &&
-	       dsn_is_wanted(&d->msg.env, q->rcpt.notify, DSN_DELAYED);
-}
-
-/* The reply of recipient r, as the job has it. */
-static struct slice reply_of(const struct delivery *d,
-			     const struct delivery_rcpt *r)
-{
-	for (size_t i = 0; i < d->settle.n_rcpts; i++) {
-		if (d->settle.rcpts[i].n == r->rcpt->n)
-			return slice_str(d->settle.rcpts[i].reply);
-	}
-	return slice_make("", 0);
-}
-
-static int64_t retry_until(const struct delivery *d)
-{
-	const struct config_domain *domain = domain_of(d);
-	const struct config_queue *queue =
-		domain ? &domain->queue : &d->relay->config->queue;
-
-	return d->msg.env.arrived_at_ms + queue->hard_limit;
-}
-
-static void fill_report(const struct delivery *d, const struct delivery_rcpt *r,
-			struct bounce_rcpt *out)
-{
-	const struct queue_rcpt *q = r->rcpt;
-
-	out->rcpt = q;
-	out->status = d->is_late ? "4.4.1" : r->judged.reply.enhanced;
-	if (out->action == DSN_RELAYED)
-		out->status = "2.0.0";
-	if (out->action == DSN_DELAYED)
-		out->retry_until_ms = retry_until(d);
-	if (r->judged.by_peer)
-		out->diagnostic = reply_of(d, r);
-	out->remote = d->lane ? slice_str(r->judged.by_peer ? d->host : "")
-			      : q->remote;
-}
-
-static void add_report(struct delivery *d)
-{
-	struct bounce_rcpt *rcpts =
-		mem_array(MX_MAX(d->n_rcpts, 1), sizeof(*rcpts));
-	struct bounce_of of = {
-		.config = d->relay->config,
-		.message = &d->msg,
-		.rcpts = rcpts,
-		.head = buf_slice(d->whole ? &d->body : &d->head),
-		.whole = d->whole,
-		.now_ms = d->settle.now_ms,
-	};
-
-	for (size_t i = 0; i < d->n_rcpts; i++) {
-		const struct delivery_rcpt *r = &d->rcpts[i];
-		struct bounce_rcpt *out = &rcpts[of.n_rcpts];
-
-		if (!(r->now || d->is_late) || !is_reported(d, r, &out->action))
-			continue;
-		fill_report(d, r, out);
-		of.n_rcpts++;
-	}
-	if (of.n_rcpts)
-		d->settle.report = bounce_new(&of);
-	mem_free(rcpts);
+		j->expire_ms = j->now_ms + settling_bounce(d)->quarantine;
 }
 
 bool settling_begin(struct delivery *d)
@@ -327,7 +210,7 @@ bool settling_begin(struct delivery *d)
 	if (!n)
 		return false;
 	fill_job(d, n);
-	add_report(d);
+	settling_add_report(d);
 	d->job = &d->settle.job;
 	writer_submit(d->relay->parts.writer, d->job);
 	return true;
@@ -336,7 +219,7 @@ bool settling_begin(struct delivery *d)
 bool settling_late(struct delivery *d)
 {
 	fill_job(d, 1);
-	add_report(d);
+	settling_add_report(d);
 	if (!d->settle.report)
 		return false;
 	d->job = &d->settle.job;
@@ -358,7 +241,7 @@ static const char *event_of(const struct delivery_rcpt *r)
 static void log_rcpt(const struct delivery *d, const struct delivery_rcpt *r)
 {
 	const struct job_settle *j = &d->settle;
-	struct slice reply = reply_of(d, r);
+	struct slice reply = settling_reply(d, r);
 	struct log_line l;
 
 	log_begin(&l, LOG_INFO, event_of(r));

@@ -148,4 +148,14 @@ bool settling_late(struct delivery *d);
 void settling_done(struct delivery *d); /* the job is back */
 void settling_free(struct delivery *d);
 
+/* reporting.c */
+/* Of the recipients' domain; NULL: not configured (any more). */
+const struct config_domain *settling_domain(const struct delivery *d);
+const struct config_bounce *settling_bounce(const struct delivery *d);
+/* The recipient's reply as the job has it; empty: it is not in the job. */
+struct slice settling_reply(const struct delivery *d,
+			    const struct delivery_rcpt *r);
+/* Adds the report to the job that was filled, if anybody is to have one. */
+void settling_add_report(struct delivery *d);
+
 #endif

@@ -11,6 +11,7 @@
  *	delivery.c	one message: handed over
  *	reading.c	read from the store
  *	settling.c	what became of it, into the queue
+ *	reporting.c	and who is told
  *	expiry.c	what has waited too long
  *	delay.c		what is late, and its sender is to know
  *	shelf.c		reads on the work pool

@@ -101,7 +101,7 @@ static void rig_on_change(void *data, const char *name)
 		relay_primary_changed(r->relay, name);
 }
 
-static void rig_list(struct rig *r)
+static inline void rig_list(struct rig *r)
 {
 	struct directory_load *l =
 		directory_load_begin(r->directory, "example.test");

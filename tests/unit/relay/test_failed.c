@@ -1,0 +1,264 @@
+/* What has failed or has waited too long, and who is told. */
+#include "unit/relay/steps.h"
+
+/* --- what has failed ----------------------------------------------------- */
+
+START_TEST(relay__holds_a_failed_message_in_quarantine_by_default)
+{
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	watched =
+		rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test"});
+	rig_start(&r);
+	rig_until(&r, is_quarantined);
+	ck_assert_uint_eq(rig_queued(&r), 1);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__does_not_quarantine_while_other_recipients_wait)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, NEVER);
+	id = rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test "
+						     "later@example.test"});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert(!m.quarantined);
+	ck_assert_int_eq(m.rcpts[0].state, RCPT_PENDING);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__sends_a_report_by_the_primary_when_told_so)
+{
+	const struct sink_message *m;
+	struct rig r;
+
+	rig_init(&r, NEVER "bounce { send = \"all\"  route = \"primary\" }\n");
+	rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test "
+						"gone-y@example.test"});
+	rig_start(&r);
+	rig_until_got(&r, 1);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	m = &r.sink.messages[0];
+	ck_assert_str_eq(m->from, "");
+	ck_assert_str_eq(m->rcpts, "sender@client.test");
+	ck_assert_ptr_nonnull(strstr(m->body, "multipart/report"));
+	ck_assert_ptr_nonnull(strstr(m->body, "gone-x@example.test"));
+	ck_assert_ptr_nonnull(strstr(m->body, "gone-y@example.test"));
+	ck_assert_ptr_nonnull(strstr(m->body, "Status: 5.1.1"));
+	ck_assert_ptr_nonnull(strstr(m->body, "Subject: hello"));
+	ck_assert_ptr_null(strstr(m->body, "\r\nbody\r\n"));
+	rig_done(&r);
+}
+END_TEST
+
+static bool has_report(struct rig *r)
+{
+	uint32_t dest;
+
+	return reader_dest_find(r->reader, DEST_REPORT, "client.test", &dest) ==
+	       0;
+}
+
+START_TEST(relay__keeps_a_report_while_the_senders_mx_cannot_be_found)
+{
+	struct rig r;
+
+	rig_init(&r, NEVER "bounce { send = \"all\" }\n");
+	rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test"});
+	rig_start(&r);
+	rig_until(&r, has_report);
+	ck_assert_uint_eq(rig_queued(&r), 1);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__drops_what_nobody_wants_a_report_of)
+{
+	static const struct rig_mail mails[] = {
+		{.from = "", .rcpts = "gone-x@example.test"},
+		{.rcpts = "gone-x@example.test", .notify = DSN_NOTIFY_NEVER},
+	};
+	uint64_t before = counter_get(&stats.messages_failed);
+	struct rig r;
+
+	rig_init(&r, NEVER "bounce { send = \"all\"  route = \"primary\" }\n");
+	rig_add(&r, &mails[_i]);
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 0);
+	ck_assert_uint_eq(counter_get(&stats.messages_failed), before + 1);
+	rig_done(&r);
+}
+END_TEST
+
+static const bool offers_dsn[] = {false, true};
+
+START_TEST(relay__reports_success_itself_where_the_primary_knows_no_dsn)
+{
+	bool dsn = offers_dsn[_i];
+	struct rig r;
+
+	rig_init(&r, NEVER "bounce { send = \"all\"  route = \"primary\" }\n");
+	r.sink.dsn = dsn;
+	rig_add(&r, &(struct rig_mail){.notify = DSN_NOTIFY_SUCCESS});
+	rig_start(&r);
+	rig_until_got(&r, dsn ? 1 : 2);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), dsn ? 1 : 2);
+	if (!dsn)
+		ck_assert_ptr_nonnull(
+			strstr(r.sink.messages[1].body, "Action: relayed"));
+	rig_done(&r);
+}
+END_TEST
+
+#define LATE                                             \
+	"drain { retry_message = {\"1d\"} }\n"           \
+	"bounce { send = \"all\"  route = \"primary\"\n" \
+	"	delay_dsn = \"1h\" }\n"
+
+static const struct {
+	int64_t ago_ms;
+	uint8_t notify;
+	bool told;
+} lates[] = {
+	{1000, 0, true},
+	{1000, DSN_NOTIFY_DELAY, true},
+	{1000, DSN_NOTIFY_FAILURE, false},
+	{7200000, 0, false}, /* tried beyond the edge from the first */
+};
+
+START_TEST(relay__tells_the_sender_once_of_the_attempt_that_makes_it_late)
+{
+	bool told = lates[_i].told;
+	struct rig r;
+
+	rig_init(&r, LATE);
+	rig_start(&r);
+	watched =
+		rig_add(&r, &(struct rig_mail){.rcpts = "later@example.test",
+					       .notify = lates[_i].notify,
+					       .arrived_ms = clock_wall_ms() -
+							     lates[_i].ago_ms});
+	until_tried(&r, watched, 1);
+	clock_fake(clock_mono_ms(), clock_wall_ms() + 3600000);
+	rig_change(&r, CHANGE_RETRY, watched);
+	until_tried(&r, watched, 2);
+	rig_until_got(&r, told);
+	rig_change(&r, CHANGE_RETRY, watched);
+	until_tried(&r, watched, 3);
+	clock_fake_off();
+	rig_change(&r, CHANGE_DELETE, watched);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), told);
+	if (told)
+		ck_assert_ptr_nonnull(
+			strstr(r.sink.messages[0].body, "Action: delayed"));
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__tells_the_sender_of_mail_that_gets_late_while_nobody_is_up)
+{
+	struct queue_message m;
+	struct rig r;
+
+	rig_init(&r, LATE);
+	sink_close(&r.sink);
+	watched = rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_down);
+	delay_look(r.relay->delay);
+	clock_fake(clock_mono_ms(), clock_wall_ms() + 3600000);
+	delay_look(r.relay->delay);
+	rig_until(&r, has_report);
+	ck_assert_uint_eq(rig_queued(&r), 2);
+	ck_assert(look(&r, watched, &m));
+	ck_assert_uint_eq(m.attempts, 0);
+	ck_assert_int_eq(m.state, QUEUE_READY);
+	sink_open(&r.sink);
+	rig_until(&r, rig_is_empty);
+	clock_fake_off();
+	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	rig_done(&r);
+}
+END_TEST
+
+/* --- time ---------------------------------------------------------------- */
+
+START_TEST(relay__gives_up_by_the_clock_with_the_last_reply)
+{
+	uint64_t before = counter_get(&stats.messages_expired);
+	struct rig r;
+
+	rig_init(&r, NEVER "queue { retention = \"1h\"  clock = \"wall\" }\n"
+			   "bounce { send = \"all\"  route = \"primary\" }\n");
+	rig_add(&r,
+		&(struct rig_mail){.rcpts = "later@example.test",
+				   .arrived_ms = clock_wall_ms() - 7200000});
+	rig_start(&r);
+	rig_until_got(&r, 1);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(counter_get(&stats.messages_expired), before + 1);
+	ck_assert_ptr_nonnull(strstr(r.sink.messages[0].body, "Status: 4.2.0"));
+	ck_assert_ptr_nonnull(
+		strstr(r.sink.messages[0].body, "Action: failed"));
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__gives_up_at_the_hard_limit_while_the_primary_is_away)
+{
+	struct rig r;
+
+	rig_init(&r,
+		 NEVER "bounce { send = \"none\"  otherwise = \"drop\" }\n");
+	sink_close(&r.sink);
+	rig_add(&r, &(struct rig_mail){.expire_ms = clock_wall_ms() - 1});
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 0);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__removes_a_message_when_its_quarantine_has_ended)
+{
+	struct rig r;
+
+	rig_init(&r, NEVER "bounce { quarantine = \"0s\" }\n");
+	watched =
+		rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test"});
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	rig_done(&r);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS(
+		"failed",
+		TEST(relay__holds_a_failed_message_in_quarantine_by_default),
+		TEST(relay__does_not_quarantine_while_other_recipients_wait),
+		TEST(relay__sends_a_report_by_the_primary_when_told_so),
+		TEST(relay__keeps_a_report_while_the_senders_mx_cannot_be_found),
+		LOOP(relay__drops_what_nobody_wants_a_report_of, offers_dsn),
+		LOOP(relay__reports_success_itself_where_the_primary_knows_no_dsn,
+		     offers_dsn),
+		LOOP(relay__tells_the_sender_once_of_the_attempt_that_makes_it_late,
+		     lates),
+		TEST(relay__tells_the_sender_of_mail_that_gets_late_while_nobody_is_up),
+		TEST(relay__gives_up_by_the_clock_with_the_last_reply),
+		TEST(relay__gives_up_at_the_hard_limit_while_the_primary_is_away),
+		TEST(relay__removes_a_message_when_its_quarantine_has_ended));
+}

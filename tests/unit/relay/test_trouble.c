@@ -1,0 +1,251 @@
+/* A primary that breaks, leaves or refuses, and a queue that is damaged. */
+#include "unit/relay/steps.h"
+
+/* --- trouble ------------------------------------------------------------- */
+
+static const enum sink_stage stages[] = {SINK_MAIL, SINK_RCPT, SINK_DATA,
+					 SINK_BODY};
+
+START_TEST(relay__leaves_a_message_as_it_was_when_the_connection_breaks)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, NEVER);
+	r.sink.drop = stages[_i];
+	r.sink.drop_times = 1;
+	/* large enough that the dot cannot be out when the line breaks */
+	id = rig_add(&r, &(struct rig_mail){.pad = stages[_i] == SINK_BODY
+							   ? 30 << 20
+							   : 1000});
+	rig_start(&r);
+	rig_until(&r, rig_is_empty); /* its timer would be a day */
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	ck_assert(!look(&r, id, &m));
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__gives_a_message_a_timer_when_it_always_breaks_the_connection)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, NEVER);
+	r.sink.drop = SINK_DATA;
+	r.sink.drop_times = 2;
+	id = rig_add(&r, &(struct rig_mail){0});
+	rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert_slice_eq(slice_head(m.rcpts[0].reply, 9), "451 4.4.2");
+	rig_until_got(&r, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert_int_eq(m.state, QUEUE_RETRY);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__sends_again_what_got_no_reply_after_its_dot)
+{
+	uint64_t before = counter_get(&stats.maybe_duplicate);
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, "drain { retry_message = {\"1s\"} }\n");
+	r.sink.drop = SINK_DOT;
+	r.sink.drop_times = 1;
+	id = rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert(m.maybe_duplicate);
+	ck_assert_uint_eq(counter_get(&stats.maybe_duplicate), before + 1);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	ck_assert_str_eq(r.sink.messages[0].body, r.sink.messages[1].body);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__waits_while_the_primary_is_away_and_touches_no_message)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, NEVER);
+	rig_start(&r);
+	rig_until(&r, is_up);
+	sink_close(&r.sink);
+	rig_until(&r, is_down);
+	id = rig_add(&r, &(struct rig_mail){0});
+	for (int i = 0; i < 20; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_until(&r, is_down);
+	ck_assert(look(&r, id, &m));
+	ck_assert_uint_eq(m.attempts, 0);
+	ck_assert_int_eq(m.state, QUEUE_READY);
+	sink_open(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 21);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__goes_on_where_it_was_when_the_primary_leaves_amid_a_drain)
+{
+	unsigned unacked = 0;
+	struct rig r;
+
+	rig_init(&r, QUICK);
+	for (int i = 0; i < 300; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_half);
+	sink_close(&r.sink);
+	rig_until(&r, is_down);
+	sink_open(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_ge(sink_count(&r.sink), 300);
+	/* No more copies than replies that were cut off. */
+	ck_assert_uint_le(sink_count(&r.sink), 300 + 9 + unacked);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__backs_off_when_connections_are_refused_with_421)
+{
+	struct rig r;
+
+	rig_init(&r, QUICK);
+	r.sink.max_sessions = 2;
+	for (int i = 0; i < 100; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 100);
+	rig_done(&r);
+}
+END_TEST
+
+/* --- a broken primary ---------------------------------------------------- */
+
+START_TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, QUICK "breaker { retry = \"300ms\" }\n");
+	rig_list(&r);
+	r.sink.mail = 550;
+	r.sink.mail_times = 2;
+	id = rig_add(&r, &(struct rig_mail){0});
+	for (int i = 0; i < 5; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_breaker_open);
+	ck_assert(look(&r, id, &m));
+	ck_assert(!m.quarantined);
+	rig_until(&r, is_breaker_shut);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 6);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__opens_the_breaker_when_known_recipients_are_refused)
+{
+	char alarms[8][256];
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	rig_list(&r);
+	rig_add(&r, &(struct rig_mail){.from = "a@client.test",
+				       .rcpts = "gone1@example.test"});
+	rig_add(&r, &(struct rig_mail){.from = "b@client.test",
+				       .rcpts = "gone2@example.test"});
+	rig_start(&r);
+	rig_until(&r, is_breaker_open);
+	ck_assert_uint_eq(relay_alarms(r.relay, alarms, 8), 1);
+	ck_assert_ptr_nonnull(strstr(alarms[0], "breaker open"));
+	ck_assert_uint_eq(rig_queued(&r), 2);
+	rig_done(&r);
+}
+END_TEST
+
+/* --- damage -------------------------------------------------------------- */
+
+/* Changes octets of the queue's file behind its back. */
+static void damage(struct rig *r, const char *mark)
+{
+	char path[160], *file;
+	struct stat st;
+	FILE *f;
+	size_t n = strlen(mark), changed = 0;
+
+	snprintf(path, sizeof(path), "%s/state/queue/data.mdb", r->dir);
+	f = fopen(path, "r+");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fstat(fileno(f), &st), 0);
+	file = malloc((size_t)st.st_size);
+	ck_assert_uint_eq(fread(file, 1, (size_t)st.st_size, f),
+			  (size_t)st.st_size);
+	for (off_t i = 0; i + (off_t)n <= st.st_size; i++) {
+		if (memcmp(file + i, mark, n) != 0)
+			continue;
+		fseeko(f, i, SEEK_SET);
+		fputc('#', f);
+		changed++;
+	}
+	fclose(f);
+	free(file);
+	ck_assert_uint_gt(changed, 0);
+}
+
+static const size_t damaged_sizes[] = {1000, 900000};
+
+START_TEST(relay__never_sends_a_damaged_message)
+{
+	struct queue_message m;
+	char alarms[8][256];
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	watched = rig_add(&r, &(struct rig_mail){.content = "A: b\r\n\r\n"
+							    "MARK-OF-THIS\r\n",
+						 .pad = damaged_sizes[_i]});
+	rig_add(&r, &(struct rig_mail){0});
+	damage(&r, "MARK-OF-THIS");
+	rig_start(&r);
+	rig_until(&r, is_quarantined);
+	rig_until_got(&r, 1); /* the other */
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	ck_assert(look(&r, watched, &m));
+	ck_assert_int_eq(m.rcpts[0].state, RCPT_PENDING);
+	ck_assert_uint_eq(relay_alarms(r.relay, alarms, 8), 1);
+	ck_assert_ptr_nonnull(strstr(alarms[0], "damaged"));
+	rig_done(&r);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS(
+		"trouble",
+		LOOP(relay__leaves_a_message_as_it_was_when_the_connection_breaks,
+		     stages),
+		TEST(relay__gives_a_message_a_timer_when_it_always_breaks_the_connection),
+		TEST(relay__sends_again_what_got_no_reply_after_its_dot),
+		TEST(relay__waits_while_the_primary_is_away_and_touches_no_message),
+		TEST(relay__goes_on_where_it_was_when_the_primary_leaves_amid_a_drain),
+		TEST(relay__backs_off_when_connections_are_refused_with_421),
+		TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing),
+		TEST(relay__opens_the_breaker_when_known_recipients_are_refused),
+		LOOP(relay__never_sends_a_damaged_message, damaged_sizes));
+}
