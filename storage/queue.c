@@ -51,6 +51,8 @@ const char *history_what_name(enum history_what w)
 		return "released";
 	case HISTORY_REPORTED:
 		return "reported";
+	case HISTORY_IMPORTED:
+		return "imported";
 	}
 	return "unknown";
 }

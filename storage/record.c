@@ -383,7 +383,7 @@ static int64_t seq_ms(uint64_t seq)
 
 static void encode_cut(struct encoder *e, struct slice s)
 {
-	encode_text(e, slice_head(s, RECORD_HISTORY_TEXT));
+	encode_text(e, slice_head(s, HISTORY_TEXT_MAX));
 }
 
 size_t record_encode_history(void *p, size_t room, uint64_t seq,
@@ -411,15 +411,15 @@ int record_decode_history(struct slice raw, uint64_t seq,
 	memset(out, 0, sizeof(*out));
 	decode_version(&d);
 	what = decode_u8(&d);
-	if (what > HISTORY_REPORTED)
+	if (what > HISTORY_IMPORTED)
 		d.bad = true;
 	out->what = (enum history_what)what;
 	out->at_ms =
 		(int64_t)((uint64_t)decode_signed(&d) + (uint64_t)seq_ms(seq));
 	out->id = decode_u64(&d);
-	out->sender = decode_text(&d, RECORD_HISTORY_TEXT);
-	out->rcpt = decode_text(&d, RECORD_HISTORY_TEXT);
-	out->message_id = decode_text(&d, RECORD_HISTORY_TEXT);
-	out->text = decode_text(&d, RECORD_HISTORY_TEXT);
+	out->sender = decode_text(&d, HISTORY_TEXT_MAX);
+	out->rcpt = decode_text(&d, HISTORY_TEXT_MAX);
+	out->message_id = decode_text(&d, HISTORY_TEXT_MAX);
+	out->text = decode_text(&d, HISTORY_TEXT_MAX);
 	return decode_end(&d);
 }

@@ -32,7 +32,7 @@ static int put_history(struct settling *s, const struct recipient_record *r,
 		       enum settle what)
 {
 	const struct job_settle *j = s->job;
-	char text[RECORD_HISTORY_TEXT];
+	char text[HISTORY_TEXT_MAX];
 	int n = snprintf(text, sizeof(text), "%s%s%.*s", j->primary,
 			 j->primary[0] ? ": " : "", (int)r->reply.n,
 			 r->reply.p);

@@ -209,8 +209,7 @@ bool filter_is_counted(const struct filter *f)
 	return !f->n_ids && !has_criteria(f) && !f->limit && !f->until;
 }
 
-/* "a@b", "@b" or "b": the whole address, or its domain. */
-static bool address_is(struct slice address, const char *wanted)
+bool filter_address_is(struct slice address, const char *wanted)
 {
 	ptrdiff_t at = -1;
 
@@ -248,7 +247,7 @@ static bool matches_rcpts(const struct filter *f, const struct queue_message *m)
 
 		domain = domain ||
 			 slice_eq(r->rcpt.domain, slice_str(f->domain));
-		to = to || address_is(r->rcpt.address, f->to);
+		to = to || filter_address_is(r->rcpt.address, f->to);
 		reason = reason || contains(r->reply, f->reason);
 	}
 	return domain && to && reason;
@@ -268,7 +267,7 @@ bool filter_matches(const struct filter *f, const struct queue_message *m,
 		return false;
 	if (f->has_client && !cidr_contains(&f->client, &m->env.client.addr))
 		return false;
-	if (f->from && !address_is(m->env.sender, f->from))
+	if (f->from && !filter_address_is(m->env.sender, f->from))
 		return false;
 	return matches_rcpts(f, m);
 }

@@ -135,9 +135,10 @@ json_t *present_sample(const struct queue_message *m)
 
 json_t *present_history(const struct history_row *row)
 {
-	return sure(json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o}", "at",
+	return sure(json_pack("{s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o}", "at",
 			      protocol_time(row->at_ms), "id", id_of(row->id),
-			      "event", history_what_name(row->what), "sender",
+			      "event", history_what_name(row->what), "what",
+			      history_what_name(row->what), "sender",
 			      protocol_text(row->sender), "recipient",
 			      protocol_text(row->rcpt), "message_id",
 			      protocol_text(row->message_id), "text",

@@ -24,6 +24,7 @@ static const struct query_command commands[] = {
 	{"msg headers", false, query_step_headers},
 	{"msg raw", false, query_step_raw},
 	{"msg log", false, query_step_log},
+	{"trace", false, query_step_trace},
 };
 
 static const struct query_command *find(const char *name)

@@ -16,9 +16,16 @@ static const char *const filter_options[] = {
 	"domain", "from", "to",    "client", "older",
 	"newer",  "size", "state", "reason", "limit"};
 
-static const char *const long_options[] = {"yes",       "dry-run", "all",
-					   "effective", "help",    "version",
-					   "quiet",     "config",  "output"};
+/* Options with a value that one command alone takes. */
+static const struct {
+	const char *name;
+	enum ctl_args args;
+	const char *owner;
+} own_options[] = {{"since", CTL_TRACE, "trace"}};
+
+static const char *const long_options[] = {
+	"yes",     "dry-run", "all",    "effective", "help",
+	"version", "quiet",   "config", "output",    "since"};
 
 static int usage(const char *fmt, ...) MX_PRINTF(1, 2);
 
@@ -34,8 +41,11 @@ static int usage(const char *fmt, ...)
 	return -1;
 }
 
-static bool is_filter_option(const char *name)
+static bool takes_value(const char *name)
 {
+	for (size_t i = 0; i < MX_ARRAY_SIZE(own_options); i++)
+		if (strcmp(own_options[i].name, name) == 0)
+			return true;
 	for (size_t i = 0; i < MX_ARRAY_SIZE(filter_options); i++)
 		if (strcmp(filter_options[i], name) == 0)
 			return true;
@@ -124,7 +134,7 @@ static int long_option(struct ctl *c, struct words *w)
 
 	snprintf(name, sizeof(name), "%.*s",
 		 equals ? (int)(equals - text) : (int)strlen(text), text);
-	if (is_filter_option(name)) {
+	if (takes_value(name)) {
 		value = value_of(w, value);
 		if (!value)
 			return usage("--%s wants a value", name);
@@ -321,11 +331,24 @@ static int take_args(struct ctl *c, char **words, int n)
 		return 0;
 	case CTL_RCPT:
 		return take_rcpt(c, words, n);
+	case CTL_TRACE:
+		if (n != 1)
+			return wrong_count(c);
+		set_text(c, "what", words[0]);
+		return 0;
 	case CTL_NONE:
 	case CTL_EFFECTIVE:
 		break;
 	}
 	return n ? wrong_count(c) : 0;
+}
+
+static bool is_own(const struct ctl *c, const char *name)
+{
+	for (size_t i = 0; i < MX_ARRAY_SIZE(own_options); i++)
+		if (strcmp(own_options[i].name, name) == 0)
+			return own_options[i].args == c->command->args;
+	return false;
 }
 
 /* Options that this command would silently ignore. */
@@ -336,10 +359,20 @@ static int check_options(const struct ctl *c)
 
 	if (c->effective && c->command->args != CTL_EFFECTIVE)
 		return usage("--effective belongs to config show");
+	for (size_t i = 0; i < MX_ARRAY_SIZE(own_options); i++)
+		if (json_object_get(c->args, own_options[i].name) &&
+		    own_options[i].args != c->command->args)
+			return usage("--%s belongs to %s", own_options[i].name,
+				     own_options[i].owner);
 	if (c->command->args == CTL_FILTER)
 		return 0;
-	json_object_foreach((json_t *)c->args, key, value) return usage(
-		"--%s belongs to commands that take a FILTER", key);
+	json_object_foreach((json_t *)c->args, key, value)
+	{
+		if (!is_own(c, key))
+			return usage(
+				"--%s belongs to commands that take a FILTER",
+				key);
+	}
 	return 0;
 }
 

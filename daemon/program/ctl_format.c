@@ -160,6 +160,16 @@ const struct ctl_column ctl_columns_events[] = {
 	{0},
 };
 
+const struct ctl_column ctl_columns_trace[] = {
+	{"WHEN", false, cell_at},
+	{"ID", false, cell_id},
+	{"EVENT", false, cell_event},
+	{"SENDER", false, cell_sender},
+	{"RECIPIENT", false, cell_recipient},
+	{"TEXT", false, cell_text},
+	{0},
+};
+
 static void bucket(const json_t *row, size_t i, char *out, size_t room)
 {
 	const json_t *b = json_array_get(json_object_get(row, "ages"), i);

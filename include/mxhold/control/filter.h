@@ -34,6 +34,8 @@ void filter_done(struct filter *f);
 bool filter_chooses(const struct filter *f);
 /* Only a domain, or nothing: then counters answer. */
 bool filter_is_counted(const struct filter *f);
+/* "a@b", "@b" or "b": the whole address, or its domain; caseless. */
+bool filter_address_is(struct slice address, const char *wanted);
 /* ids, until and limit are the caller's to mind. */
 bool filter_matches(const struct filter *f, const struct queue_message *m,
 		    int64_t now_ms);

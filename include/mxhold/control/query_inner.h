@@ -63,6 +63,7 @@ enum query_more query_step_show(struct query *q, struct buf *out);
 enum query_more query_step_headers(struct query *q, struct buf *out);
 enum query_more query_step_raw(struct query *q, struct buf *out);
 enum query_more query_step_log(struct query *q, struct buf *out);
+enum query_more query_step_trace(struct query *q, struct buf *out);
 
 enum query_more query_step_status(struct query *q, struct buf *out);
 enum query_more query_step_primary_list(struct query *q, struct buf *out);

@@ -13,6 +13,10 @@
 #include "mxhold/storage/reader.h"
 #include "mxhold/storage/writer.h"
 
+enum {
+	HISTORY_TEXT_MAX = 512, /* octets of each text; longer ones are cut */
+};
+
 enum history_what {
 	HISTORY_KEPT,
 	HISTORY_FORWARDED,
@@ -22,7 +26,8 @@ enum history_what {
 	HISTORY_REMOVED,
 	HISTORY_HELD,
 	HISTORY_RELEASED,
-	HISTORY_REPORTED
+	HISTORY_REPORTED,
+	HISTORY_IMPORTED /* text: its id in the other queue */
 };
 
 struct history_row {

@@ -23,9 +23,8 @@ enum {
 	RECORD_MESSAGE_MAX =
 		9 * RECORD_TEXT_MAX + 256 + QUEUE_RCPT_MAX * RECORD_DEST_SIZE,
 	RECORD_RCPT_MAX = 6 * RECORD_TEXT_MAX,
-	RECORD_SMALL_MAX = 512,    /* meta, destination, sweep */
-	RECORD_HISTORY_TEXT = 512, /* longer texts are cut */
-	RECORD_HISTORY_MAX = 4 * RECORD_HISTORY_TEXT + 64,
+	RECORD_SMALL_MAX = 512, /* meta, destination, sweep */
+	RECORD_HISTORY_MAX = 4 * HISTORY_TEXT_MAX + 64,
 };
 
 /* A destination of a message that still has open recipients. */
@@ -100,7 +99,7 @@ size_t record_encode_recipient(void *p, size_t room,
 size_t record_encode_dest(void *p, size_t room, const struct dest_record *d);
 size_t record_encode_meta(void *p, size_t room, const struct meta_record *m);
 /* `seq` is the row's key: times are stored as the distance from it. Texts
- * are cut to RECORD_HISTORY_TEXT. */
+ * are cut to HISTORY_TEXT_MAX. */
 size_t record_encode_history(void *p, size_t room, uint64_t seq,
 			     const struct history_row *h);
 /* Rows of `incoming` and `sweep`: how many chunks were written. */

@@ -212,6 +212,64 @@ START_TEST(query__log_tells_what_became_of_it_in_order)
 }
 END_TEST
 
+static size_t traced(const char *what, const char *since)
+{
+	char args[256];
+
+	snprintf(args, sizeof(args), "{'what':'%s'%s%s%s}", what,
+		 since ? ",'since':'" : "", since ? since : "",
+		 since ? "'" : "");
+	ask("trace", args);
+	ck_assert_int_eq(said.exit, json_array_size(said.rows) ? EXIT_DONE
+							       : EXIT_NO_MATCH);
+	return json_array_size(said.rows);
+}
+
+START_TEST(query__trace_finds_by_address_message_id_and_id)
+{
+	fill();
+	ck_assert_uint_eq(traced("One@x.example", NULL), 2);
+	ck_assert_uint_eq(traced("v@a.example", NULL), 1);
+	ck_assert_uint_eq(traced("@a.example", NULL), 3);
+	ck_assert_uint_eq(traced("<>", NULL), 1);
+	ck_assert_uint_eq(traced("<m@client.example>", NULL), 4);
+	ck_assert_uint_eq(traced("m@client.example", NULL), 4);
+	ck_assert_uint_eq(traced("M@client.example", NULL), 0);
+	ck_assert_uint_eq(traced(id_text(b1), NULL), 1);
+	ck_assert_uint_eq(traced("nobody@a.example", NULL), 0);
+	ask("trace", "{'what':''}");
+	ck_assert_int_eq(said.exit, EXIT_USAGE);
+}
+END_TEST
+
+START_TEST(query__trace_is_newest_first_and_ends_at_since)
+{
+	fill();
+	clock_fake(1000, T0 + 7200000);
+	put(&(struct put){"one@x.example", "late@a.example", "a.example", NULL,
+			  0, false, false});
+	ck_assert_uint_eq(traced("one@x.example", NULL), 3);
+	ck_assert_str_eq(text_of(json_array_get(said.rows, 0), "recipient"),
+			 "late@a.example");
+	ck_assert_str_eq(text_of(json_array_get(said.rows, 0), "what"), "kept");
+	ck_assert_uint_eq(traced("one@x.example", "1h"), 1);
+	ck_assert_uint_eq(traced("one@x.example", "3h"), 3);
+	ask("trace", "{'what':'u@a.example','since':'soon'}");
+	ck_assert_int_eq(said.exit, EXIT_USAGE);
+}
+END_TEST
+
+START_TEST(query__trace_goes_through_every_page)
+{
+	for (int i = 0; i < 450; i++)
+		put(&(struct put){i % 100 ? "x@x.example" : "rare@x.example",
+				  "u@a.example", "a.example", NULL, 0, false,
+				  false});
+	ck_assert_uint_eq(traced("rare@x.example", NULL), 5);
+	ck_assert_uint_eq(traced("u@a.example", NULL), 450);
+}
+END_TEST
+
 START_TEST(query__status_of_a_daemon_that_is_gone)
 {
 	struct peer_record rec = {.state = HEALTH_DOWN,
@@ -369,6 +427,9 @@ int main(void)
 	tcase_add_test(t, query__shows_a_message_and_its_content);
 	tcase_add_loop_test(t, query__a_message_that_is_not_there, 0, 4);
 	tcase_add_test(t, query__log_tells_what_became_of_it_in_order);
+	tcase_add_test(t, query__trace_finds_by_address_message_id_and_id);
+	tcase_add_test(t, query__trace_is_newest_first_and_ends_at_since);
+	tcase_add_test(t, query__trace_goes_through_every_page);
 	tcase_add_test(t, query__status_of_a_daemon_that_is_gone);
 	tcase_add_test(t, query__primary_show_names_the_nearest);
 	tcase_add_test(t, query__a_choice_shows_count_bytes_and_a_sample);

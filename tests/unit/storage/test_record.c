@@ -314,9 +314,9 @@ START_TEST(record__random_history_comes_back_cut)
 		ck_assert_int_eq(h.at_ms, back.at_ms);
 		ck_assert_uint_eq(h.id, back.id);
 		ck_assert_int_eq(h.what, back.what);
-		ck_assert(slice_eq(slice_head(h.sender, RECORD_HISTORY_TEXT),
+		ck_assert(slice_eq(slice_head(h.sender, HISTORY_TEXT_MAX),
 				   back.sender));
-		ck_assert(slice_eq(slice_head(h.text, RECORD_HISTORY_TEXT),
+		ck_assert(slice_eq(slice_head(h.text, HISTORY_TEXT_MAX),
 				   back.text));
 	}
 }
