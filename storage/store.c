@@ -13,6 +13,7 @@
 #include "mxhold/base/clock.h"
 #include "mxhold/base/mem.h"
 #include "mxhold/storage/tables.h"
+#include "mxhold/storage/upgrade.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -89,7 +90,7 @@ static int open_tables(struct store *s, struct error *err)
 		return env_error(err, rc, "%s: the queue's tables",
 				 s->state_dir);
 	}
-	if (tables_check_format(s, txn, err)) {
+	if (upgrade_check(s, txn, &upgrade_path, err)) {
 		mdb_txn_abort(txn);
 		return error_prefix(err, "%s", s->state_dir);
 	}

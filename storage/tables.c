@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "mxhold/storage/codec.h"
-#include "mxhold/storage/record.h"
 
 static const char *const names[TABLE_COUNT] = {
 	[TABLE_META] = "meta",         [TABLE_DEST] = "dest",
@@ -65,49 +64,4 @@ size_t key_meta(uint8_t k[16])
 
 	memcpy(k, state, sizeof(state));
 	return sizeof(state);
-}
-
-/* Steps from one format to the next stand here, one function each, all run
- * in the opening transaction. Version 1 is the first. */
-static int upgrade(struct store *s, MDB_txn *txn, uint32_t from,
-		   struct error *err)
-{
-	(void)s;
-	(void)txn;
-	return error_set(err, "the queue has format %u, which never was", from);
-}
-
-static int read_format(struct store *s, MDB_txn *txn, uint32_t version,
-		       struct error *err)
-{
-	if (version == FORMAT_VERSION)
-		return 0;
-	if (version > FORMAT_VERSION)
-		return error_set(err,
-				 "the queue was written by a newer version of "
-				 "this program (format %u, this one knows %d)",
-				 version, FORMAT_VERSION);
-	return upgrade(s, txn, version, err);
-}
-
-int tables_check_format(struct store *s, MDB_txn *txn, struct error *err)
-{
-	MDB_val k = env_val("format", 6), v;
-	uint8_t record[RECORD_SMALL_MAX];
-	uint32_t version;
-	int rc = mdb_get(txn, s->dbi[TABLE_META], &k, &v);
-
-	if (rc == 0) {
-		if (record_decode_chunks(env_slice(&v), &version))
-			return error_set(err, "the format record is damaged");
-		return read_format(s, txn, version, err);
-	}
-	if (rc != MDB_NOTFOUND)
-		return env_error(err, rc, "the format record");
-	if (s->read_only)
-		return error_set(err, "the queue has no format record");
-	v = env_val(record, record_encode_chunks(record, sizeof(record),
-						 FORMAT_VERSION));
-	rc = mdb_put(txn, s->dbi[TABLE_META], &k, &v, 0);
-	return rc ? env_error(err, rc, "the format record") : 0;
 }

@@ -182,6 +182,9 @@ static int start(struct daemon *d)
 	if (!d->loop)
 		return -1;
 	d->writer = writer_new(d->store);
+	if (!d->writer)
+		return error_set(d->err, "%s: the queue cannot be read",
+				 d->config->state_dir);
 	if (writer_start(d->writer, d->err) < 0)
 		return -1;
 	if (make_sending_side(d) < 0 || make_control(d) < 0)

@@ -1,4 +1,7 @@
 """The queue taken out, put in, packed, checked and looked back at."""
+import os
+import subprocess
+
 import mxtest
 from mxtest import message
 
@@ -31,6 +34,40 @@ class Trace(mxtest.Case):
             self.ctl("trace", code=2)
             self.ctl("trace", qid, "--since", "soon", code=2)
             self.ctl("queue", "list", "--since", "1h", code=2)
+
+
+class Versions(mxtest.Case):
+    def patch(self, old, new):
+        """Rows of meta where they stand in the file."""
+        path = self.path("state/queue/data.mdb")
+        with open(path, "rb") as f:
+            data = f.read()
+        self.assertIn(old, data)
+        with open(path, "wb") as f:
+            f.write(data.replace(old, new))
+
+    def test_a_queue_of_a_newer_version_is_refused_and_left_alone(self):
+        self.start()
+        self.send(message())
+        self.stop()
+        for good, newer in ((b"format\x01\0\0\0\1", b"format\x01\0\0\0\2"),
+                            (b"format\x01\0\0\0\1", b"format\x02\0\0\0\1"),
+                            (b"state\x01", b"state\x02")):
+            self.patch(good, newer)
+            p = subprocess.run([os.path.join(mxtest.BIN, "mxholdd"), "-c",
+                                self.path("mxholdd.conf")],
+                               capture_output=True, check=False, timeout=60)
+            self.assertEqual(p.returncode, 1, p.stderr)
+            self.assertIn(b"newer version of this program", p.stderr)
+            for args in (("status",), ("queue", "count"), ("queue", "verify")):
+                p = subprocess.run([os.path.join(mxtest.BIN, "mxholdctl"), "-c",
+                                    self.path("mxholdd.conf"), *args],
+                                   capture_output=True, check=False, timeout=60)
+                self.assertEqual(p.returncode, 1, p.stderr)
+                self.assertIn(b"newer version of this program", p.stderr)
+            self.patch(newer, good)
+        self.start()
+        self.assertEqual(self.count(), 1)
 
 
 if __name__ == "__main__":

@@ -49,8 +49,6 @@ const char *table_name(enum table t);
 int tables_open(struct store *s, MDB_txn *txn);
 /* Bytes of pages in use in all tables, as of txn. */
 uint64_t tables_used(struct store *s, MDB_txn *txn);
-/* Format record: written when absent, older ones upgraded, newer refused. */
-int tables_check_format(struct store *s, MDB_txn *txn, struct error *err);
 
 /* Keys of `dest`: by name and by number. Return the length. */
 size_t key_dest_name(uint8_t k[KEY_DEST_MAX], int kind, struct slice domain);
