@@ -3,7 +3,7 @@
 # messages and notes what starting, looking and accepting cost at that length.
 # usage: scale.sh [LENGTH...]   (default 1000 10000 100000 1000000; about 10
 # minutes and 6 GB in $MXBENCH_DATA). Prints a Markdown table; lines go to
-# $MXBENCH_RESULTS too.
+# $MXBENCH_RESULTS too, from which plot.sh draws.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 [[ $# -gt 0 ]] || set -- 1000 10000 100000 1000000
@@ -59,9 +59,15 @@ for want in "$@"; do
 	memory=$(private_mib)
 	disk=$(calc "$(du -s -B1 "$QUEUE" | cut -f1) / $have")
 	key="messages=$want bytes=4096"
-	record scale "$key" 1 first_accept_ms "$first" >&2
-	record scale "$key" 1 messages_per_s "$rate" >&2
-	record scale "$key" 1 private_mib "$memory" >&2
+	{
+		record scale "$key" 1 first_accept_ms "$first"
+		record scale "$key" 1 count_ms "$count"
+		record scale "$key" 1 status_ms "$status"
+		record scale "$key" 1 page_ms "$page"
+		record scale "$key" 1 messages_per_s "$rate"
+		record scale "$key" 1 private_mib "$memory"
+		record scale "$key" 1 disk_per_message "$disk"
+	} >&2
 	printf '| %d | %.0f | %s | %.1f | %.1f | %.1f | %.0f | %.0f |\n' \
 		"$want" "$first" "$memory" "$count" "$status" "$page" "$rate" "$disk"
 done

@@ -2,7 +2,7 @@
 # mxholdd as backup MX for example.test. Contract: ../README.md
 # shellcheck shell=bash disable=SC2034,SC2154
 QUEUE=$STATE/state/queue
-MXHOLD_BIN=${MXHOLD_BIN:-$HERE/../../build/release/bin}
+FACTOR=8
 conf=$ROOT/mxholdd.conf
 
 setup() {
@@ -29,7 +29,15 @@ start() {
     mkdir -p "$STATE"
     spawn "$MXHOLD_BIN/mxholdd" -c "$conf"
 }
-stop() { pids | xargs -r kill 2>/dev/null || true; }
+# Asks, and waits: it closes its database in order.
+stop() {
+    local try
+    pids | xargs -r kill 2>/dev/null || true
+    for try in {1..200}; do
+        [[ -n $(pids) ]] || return 0
+        sleep 0.02
+    done
+}
 ctl() { "$MXHOLD_BIN/mxholdctl" -c "$conf" "$@"; }
 queue_count() { ctl -o json queue count 2>/dev/null | sed -n 's/.*"messages": *\([0-9]*\).*/\1/p'; }
 flush() { ctl --yes drain now example.test; }
