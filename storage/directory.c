@@ -95,6 +95,7 @@ int directory_open(struct directory **out, const char *state_dir,
 	struct directory *d = mem_alloc(sizeof(*d));
 
 	d->token = random_u64();
+	d->panic = env_panic;
 	if (open_all(d, state_dir, read_only, err)) {
 		directory_close(d);
 		return -1;
@@ -111,6 +112,38 @@ void directory_close(struct directory *d)
 		mdb_env_close(d->env);
 	mem_free(d->dir);
 	mem_free(d);
+}
+
+/* --- the end of a transaction ------------------------------------------ */
+
+void directory_on_panic(struct directory *d, void (*panic)(const char *why))
+{
+	d->panic = panic;
+}
+
+/* A failed meta page leaves LMDB refusing whatever comes after, look-ups of
+ * recipients too: nobody would be known any more until a restart. */
+static void check_panic(struct directory *d)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(d->env, NULL, MDB_RDONLY, &txn);
+
+	if (!rc)
+		mdb_txn_abort(txn);
+	if (rc == MDB_PANIC)
+		d->panic(mdb_strerror(rc));
+}
+
+int dir_end(struct directory *d, MDB_txn *txn, int rc)
+{
+	if (rc) {
+		mdb_txn_abort(txn);
+		return rc;
+	}
+	rc = mdb_txn_commit(txn);
+	if (rc)
+		check_panic(d);
+	return rc;
 }
 
 /* --- keys and domains -------------------------------------------------- */
@@ -208,13 +241,8 @@ int directory_peer_put(struct directory *d, const char *name,
 	if (!is_peer_name(name) || n == 0)
 		return error_sys(err, EINVAL, "what is known of %s", name);
 	rc = mdb_txn_begin(d->env, NULL, 0, &txn);
-	if (!rc) {
-		rc = mdb_put(txn, d->dbi[DIR_PEER], &k, &v, 0);
-		if (rc)
-			mdb_txn_abort(txn);
-		else
-			rc = mdb_txn_commit(txn);
-	}
+	if (!rc)
+		rc = dir_end(d, txn, mdb_put(txn, d->dbi[DIR_PEER], &k, &v, 0));
 	return rc ? env_error(err, rc, "%s: what is known of %s", d->dir, name)
 		  : 0;
 }

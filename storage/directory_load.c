@@ -146,14 +146,6 @@ static int next_number(struct directory *d, MDB_txn *txn, uint32_t *number)
 	return mdb_put(txn, d->dbi[DIR_META], &k, &v, 0);
 }
 
-static int end(MDB_txn *txn, int rc)
-{
-	if (!rc)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
-	return rc;
-}
-
 static int begin_generation(struct directory_load *l)
 {
 	MDB_txn *txn;
@@ -164,7 +156,7 @@ static int begin_generation(struct directory_load *l)
 	rc = next_number(l->d, txn, &l->rec.generation);
 	if (!rc)
 		rc = put_generation(l->d, txn, l->rec.generation, false);
-	return end(txn, rc);
+	return dir_end(l->d, txn, rc);
 }
 
 /* --- writing ----------------------------------------------------------- */
@@ -217,7 +209,7 @@ static int put_batch(struct directory_load *l, struct error *err)
 		mdb_txn_abort(txn);
 		return -1;
 	}
-	rc = end(txn, rc);
+	rc = dir_end(l->d, txn, rc);
 	return rc ? env_error(err, rc, "%s", l->d->dir) : more;
 }
 
@@ -281,7 +273,7 @@ static int switch_over(struct directory_load *l, struct error *err)
 	int rc = mdb_txn_begin(l->d->env, NULL, 0, &txn);
 
 	if (!rc)
-		rc = end(txn, switch_within(l, txn));
+		rc = dir_end(l->d, txn, switch_within(l, txn));
 	return rc ? env_error(err, rc, "%s", l->d->dir) : 0;
 }
 
@@ -292,7 +284,7 @@ static void give_up(struct directory_load *l)
 
 	if (!l->rec.generation || mdb_txn_begin(l->d->env, NULL, 0, &txn))
 		return;
-	end(txn, put_generation(l->d, txn, l->rec.generation, true));
+	dir_end(l->d, txn, put_generation(l->d, txn, l->rec.generation, true));
 }
 
 int directory_load_finish(struct directory_load *l, int64_t wall_ms,
@@ -399,7 +391,7 @@ int directory_sweep(struct directory *d, bool *more)
 		rc = remove_entries(d, txn, number, &all);
 	if (!rc && all)
 		rc = forget_generation(d, txn, number);
-	rc = end(txn, rc);
+	rc = dir_end(d, txn, rc);
 	*more = rc == 0;
 	return rc ? -1 : 0;
 }

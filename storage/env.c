@@ -5,9 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "mxhold/base/log.h"
 
 int env_error(struct error *err, int rc, const char *fmt, ...)
 {
@@ -21,6 +24,14 @@ int env_error(struct error *err, int rc, const char *fmt, ...)
 		return error_sys(err, rc, "%s", what);
 	error_set(err, "%s: %s", what, mdb_strerror(rc));
 	return -1;
+}
+
+void env_panic(const char *why)
+{
+	log_why(LOG_ERROR, "database.panic",
+		"a meta page could not be written; ending, to begin anew: %s",
+		why);
+	_exit(1);
 }
 
 int env_join(char out[ENV_PATH_MAX], const char *a, const char *b,
@@ -105,6 +116,28 @@ int env_check_fs(const char *path, struct error *err)
 					 path, remote[i].name);
 	}
 	return 0;
+}
+
+int env_lock(const char *state_dir, struct error *err)
+{
+	char path[ENV_PATH_MAX];
+	int fd, sys;
+
+	if (env_join(path, state_dir, "lock", err))
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_sys(err, errno, "%s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	sys = errno;
+	close(fd);
+	if (sys != EWOULDBLOCK)
+		return error_sys(err, sys, "%s: flock", path);
+	error_set(err, "another mxholdd already uses %s", state_dir);
+	if (err)
+		err->sys = sys;
+	return -1;
 }
 
 /*

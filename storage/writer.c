@@ -1,7 +1,6 @@
 #include "mxhold/storage/writer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "mxhold/base/assert.h"
@@ -13,19 +12,13 @@
 #include "mxhold/storage/message.h"
 #include "mxhold/storage/writer_parts.h"
 
-static void default_panic(const char *why)
-{
-	fprintf(stderr, "mxholdd: the queue's database gave up: %s\n", why);
-	_exit(1);
-}
-
 struct writer *writer_new(struct store *store)
 {
 	struct writer *w = mem_alloc(sizeof(*w));
 	struct error err;
 
 	mpsc_init(&w->inbox);
-	w->panic = default_panic;
+	w->panic = env_panic;
 	if (txn_init(&w->txn, store, &err)) {
 		log_why(LOG_ERROR, "queue.failed", "%s", err.text);
 		writer_free(w);

@@ -18,6 +18,9 @@ struct directory;
 int directory_open(struct directory **out, const char *state_dir,
 		   bool read_only, struct error *err);
 void directory_close(struct directory *d);
+/* LMDB panicked (a failed meta page): called on the thread that changed
+ * something; the default is env_panic. */
+void directory_on_panic(struct directory *d, void (*panic)(const char *why));
 
 /*
  * A list load: entries are gathered (bounded memory: spilled to sorted files

@@ -46,6 +46,7 @@ struct directory {
 	MDB_dbi dbi[DIR_COUNT];
 	char *dir;
 	uint64_t token; /* of this opening: who builds what */
+	void (*panic)(const char *why);
 };
 
 struct domain_record {
@@ -61,6 +62,9 @@ struct generation_record {
 	uint32_t pid;
 	uint64_t token;
 };
+
+/* Commits, or aborts when rc is an error already; what came of it. */
+int dir_end(struct directory *d, MDB_txn *txn, int rc);
 
 /* Encoders: bytes written, or 0. Decoders: 0 or -1. Pure. */
 size_t dir_encode_domain(void *p, size_t room, const struct domain_record *d);

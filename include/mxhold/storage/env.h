@@ -21,6 +21,10 @@ enum {
 /* err->sys = the errno behind rc, or 0 for LMDB's own codes. Returns -1. */
 int env_error(struct error *err, int rc, const char *fmt, ...) MX_PRINTF(3, 4);
 
+/* LMDB gave up (a failed meta page), which lasts as long as its environment:
+ * logs it and _exit(1)s, so that the manager restarts us. */
+void env_panic(const char *why);
+
 /* Makes the folder (0700) if its parent is there, and syncs both. */
 int env_make_dir(const char *path, struct error *err);
 int env_sync_dir(const char *path, struct error *err);
@@ -29,6 +33,10 @@ int env_check_fs(const char *path, struct error *err);
 /* "a/b" into out; -1 when it does not fit. */
 int env_join(char out[ENV_PATH_MAX], const char *a, const char *b,
 	     struct error *err);
+
+/* Takes the lock of state_dir, which is one writing process's at a time. Its
+ * descriptor, or -1; err->sys is EWOULDBLOCK when somebody has it. */
+int env_lock(const char *state_dir, struct error *err);
 
 struct env_options {
 	const char *dir;

@@ -183,7 +183,7 @@ size_t writer_run_batch(struct writer *w);
 /* Finishes what was submitted, ends the thread, frees. */
 void writer_stop(struct writer *w);
 /* LMDB panicked (a failed meta page): called on the writer's thread; the
- * default prints a line and _exit(1)s, so that the manager restarts us. */
+ * default is env_panic. */
 void writer_on_panic(struct writer *w, void (*panic)(const char *why));
 
 #endif

@@ -375,6 +375,21 @@ START_TEST(directory__peer_without_a_name_is_refused)
 }
 END_TEST
 
+/* Else no recipient could be looked up until somebody restarts us. */
+START_TEST(directory__failed_meta_page_is_the_end)
+{
+	struct peer_record p = {.state = 1};
+	struct error err;
+
+	load("u@a.test", "");
+	directory_on_panic(d, on_panic);
+	break_meta_page();
+	ck_assert_int_eq(directory_peer_put(d, "mx1", &p, &err), -1);
+	ck_assert_uint_eq(panics, 1);
+	ck_assert_int_eq(lookup("u@a.test", NULL), LISTED_ERROR);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("directory");
@@ -401,6 +416,7 @@ int main(void)
 	tcase_add_test(t, directory__read_only_sees_lists_and_makes_nothing);
 	tcase_add_test(t, directory__peer_comes_back);
 	tcase_add_test(t, directory__peer_without_a_name_is_refused);
+	tcase_add_test(t, directory__failed_meta_page_is_the_end);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

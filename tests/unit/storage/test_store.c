@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "mxhold/base/clock.h"
 #include "mxhold/storage/record.h"
+#include "mxhold/storage/snapshot.h"
 
 static int open_again(struct error *err)
 {
@@ -107,6 +109,52 @@ START_TEST(store__reader_beside_the_daemon_sees_the_queue)
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static int count_reader(const char *line, void *n)
+{
+	if (!strstr(line, "pid") && !strstr(line, "no active"))
+		++*(int *)n;
+	return 0;
+}
+
+static int slots_of_readers(void)
+{
+	int n = 0;
+
+	ck_assert_int_ge(mdb_reader_list(store->env, count_reader, &n), 0);
+	return n;
+}
+
+/* Its slot would keep every page that is freed from being used again. */
+START_TEST(store__killed_reader_is_forgotten_within_a_minute)
+{
+	int64_t mono = clock_mono_ms();
+	struct store_space space;
+	int status, before;
+	pid_t pid;
+
+	store_space(store, &space);
+	before = slots_of_readers();
+	pid = fork();
+	if (pid == 0) {
+		struct store *s;
+		struct error err;
+
+		test_options.read_only = true;
+		if (!store_open(&s, &test_options, &err) &&
+		    !snapshot_begin(reader_new(s)))
+			raise(SIGKILL);
+		_exit(1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_gt(slots_of_readers(), before);
+	clock_fake(mono + 61000, 0);
+	store_space(store, &space);
+	clock_fake_off();
+	ck_assert_int_eq(slots_of_readers(), before);
 }
 END_TEST
 
@@ -310,6 +358,7 @@ int main(void)
 	tcase_add_test(t, store__newer_format_is_refused);
 	tcase_add_test(t, store__damaged_format_is_refused);
 	tcase_add_test(t, store__reader_beside_the_daemon_sees_the_queue);
+	tcase_add_test(t, store__killed_reader_is_forgotten_within_a_minute);
 	tcase_add_test(t, store__reader_copes_without_a_daemon);
 	tcase_add_test(t, store__reader_makes_nothing);
 	tcase_add_test(t, store__root_makes_no_lock_file_for_another_owner);

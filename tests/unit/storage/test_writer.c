@@ -192,31 +192,6 @@ END_TEST
 
 /* --- a broken disk ------------------------------------------------------ */
 
-static unsigned panics;
-
-static void on_panic(const char *why)
-{
-	ck_assert_ptr_nonnull(why);
-	panics++;
-}
-
-/* LMDB writes its meta page through a descriptor of its own: break that. */
-static void break_meta_page(void)
-{
-	int null = open("/dev/null", O_RDONLY), found = 0;
-
-	ck_assert_int_ge(null, 0);
-	for (int fd = 3; fd < 64; fd++) {
-		int flags = fcntl(fd, F_GETFL);
-
-		if (flags >= 0 && (flags & O_DSYNC)) {
-			ck_assert_int_eq(dup2(null, fd), fd);
-			found++;
-		}
-	}
-	ck_assert_int_eq(found, 1);
-}
-
 START_TEST(writer__failed_meta_page_is_the_end)
 {
 	writer_on_panic(writer, on_panic);
