@@ -47,7 +47,11 @@ static int put_content(struct txn *t, struct upload *up, struct buf *body,
 /* Refused before anything is written: a full queue must still drain. */
 static bool has_room(struct txn *t, const struct buf *body)
 {
-	return store_map_has_room(t->store, t->taken + body->n);
+	struct store *s = t->store;
+	uint64_t more = t->taken + body->n;
+
+	return atomic_load(&s->used) + more <= s->max_bytes &&
+	       store_map_has_room(s, more);
 }
 
 /* An upload that is under way has its row; else it was swept. */
