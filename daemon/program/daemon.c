@@ -26,6 +26,7 @@ enum {
 	RECEIVE_GRACE_MS = 10000, /* for content under way when we stop */
 	RELAY_GRACE_MS = 10000,
 	HOUSEKEEPING_MS = 60000,
+	ORDINARY_MESSAGE = 64 * 1024, /* octets; no room for it: an alarm */
 };
 
 struct reload_waiter { /* who asked for the reload under way */
@@ -331,10 +332,19 @@ static void on_test_rcpt(void *data, const char *domain, const char *address,
 	smtp_reply_format(&p.reply, reply, room);
 }
 
+static const char *why_no_room(const struct daemon *d)
+{
+	struct store_space space;
+
+	store_space(d->store, &space);
+	return space.used + ORDINARY_MESSAGE > space.max_bytes
+		       ? "the queue has reached queue.max_bytes"
+		       : "free disk space is below queue.reserve";
+}
+
 static size_t on_alarms(void *data, char (*out)[256], size_t max)
 {
 	struct daemon *d = data;
-	struct store_space space;
 	size_t n = relay_alarms(d->relay, out, max);
 
 	if (d->recipients)
@@ -342,11 +352,9 @@ static size_t on_alarms(void *data, char (*out)[256], size_t max)
 	if (n < max && store_is_failing(d->store))
 		snprintf(out[n++], sizeof(*out),
 			 "the queue cannot be written: mail is deferred");
-	store_space(d->store, &space);
-	if (n < max && space.disk_free < space.reserve)
-		snprintf(out[n++], sizeof(*out),
-			 "free disk space is below queue.reserve: mail is "
-			 "deferred");
+	if (n < max && !store_has_room(d->store, ORDINARY_MESSAGE))
+		snprintf(out[n++], sizeof(*out), "%s: mail is deferred",
+			 why_no_room(d));
 	return n;
 }
 
