@@ -12,6 +12,7 @@
 
 #include "mxhold/base/clock.h"
 #include "mxhold/base/mem.h"
+#include "mxhold/storage/compact.h"
 #include "mxhold/storage/tables.h"
 #include "mxhold/storage/upgrade.h"
 
@@ -20,31 +21,27 @@
 
 /* --- opening ----------------------------------------------------------- */
 
-static int take_lock(struct store *s, struct error *err)
+/* For as long as the queue is open: compact.c wants to be alone with it. */
+static int enter_queue(struct store *s, const char *queue, struct error *err)
 {
-	char path[ENV_PATH_MAX];
-
-	if (env_join(path, s->state_dir, "lock", err))
-		return -1;
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock_fd < 0)
-		return error_sys(err, errno, "%s", path);
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return error_sys(err, errno, "%s: flock", path);
-	error_set(err, "another mxholdd already uses %s", s->state_dir);
-	if (err)
-		err->sys = EWOULDBLOCK;
-	return -1;
+	s->queue_fd = open(queue, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->queue_fd < 0)
+		return error_sys(err, errno, "%s", queue);
+	while (flock(s->queue_fd, LOCK_SH)) {
+		if (errno != EINTR)
+			return error_sys(err, errno, "%s: flock", queue);
+	}
+	return 0;
 }
 
 static int prepare_dirs(struct store *s, const char *queue, struct error *err)
 {
 	if (s->read_only)
 		return 0;
-	if (env_make_dir(s->state_dir, err) ||
-	    env_check_fs(s->state_dir, err) || take_lock(s, err))
+	if (env_make_dir(s->state_dir, err) || env_check_fs(s->state_dir, err))
+		return -1;
+	s->lock_fd = env_lock(s->state_dir, err);
+	if (s->lock_fd < 0)
 		return -1;
 	return env_make_dir(queue, err);
 }
@@ -118,6 +115,10 @@ static int open_queue(struct store *s, const struct store_options *o,
 	    prepare_dirs(s, queue, err) || choose_sizes(s, o, err))
 		return -1;
 	s->data_file = mem_strdup(data);
+	if (o->compact)
+		compact_at_start(s->state_dir);
+	if (enter_queue(s, queue, err))
+		return -1;
 	eo.map_size = s->map_size;
 	if (env_open(&s->env, &eo, err))
 		return -1;
@@ -129,7 +130,7 @@ int store_open(struct store **out, const struct store_options *options,
 {
 	struct store *s = mem_alloc(sizeof(*s));
 
-	s->lock_fd = -1;
+	s->lock_fd = s->queue_fd = -1;
 	s->read_only = options->read_only;
 	s->state_dir = mem_strdup(options->state_dir);
 	atomic_store(&s->asked_at_ms, INT64_MIN);
@@ -149,6 +150,8 @@ void store_close(struct store *s)
 		return;
 	if (s->env)
 		mdb_env_close(s->env);
+	if (s->queue_fd >= 0)
+		close(s->queue_fd);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	mem_free(s->data_file);

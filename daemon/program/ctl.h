@@ -83,11 +83,16 @@ enum exit_code ctl_ask(struct ctl *c, const char *command, json_t *args,
 /* ctl_offline.c: the same without a daemon. */
 enum exit_code ctl_offline(struct ctl *c, const char *command, json_t *args,
 			   const struct ctl_sink *sink);
+/* Says why the queue cannot be had. */
+enum exit_code ctl_refused(const struct ctl *c, const struct error *err);
 /* Gives lines of the protocol to a sink; the end's code goes to *exit. */
 int ctl_take_line(struct slice line, const struct ctl_sink *sink,
 		  enum exit_code *exit, bool *ended);
 /* queue verify, which always looks for itself. */
 enum exit_code ctl_verify(struct ctl *c);
+
+/* ctl_compact.c */
+enum exit_code ctl_compact(struct ctl *c);
 
 /* ctl_output.c */
 void ctl_complain(const char *fmt, ...) MX_PRINTF(1, 2);
@@ -110,6 +115,7 @@ void ctl_show_primary(const json_t *r);
 void ctl_show_rcpt(const json_t *r);
 void ctl_show_done(const json_t *r);
 void ctl_show_verify(const json_t *r);
+void ctl_show_compact(const json_t *r);
 
 /* ctl_run.c: what the commands do */
 enum exit_code ctl_run_plain(struct ctl *c);

@@ -351,6 +351,21 @@ void ctl_show_done(const json_t *r)
 	printf("done\n");
 }
 
+void ctl_show_compact(const json_t *r)
+{
+	const char *to = "used_bytes";
+	char before[TEXT_TIME_MAX], after[TEXT_TIME_MAX];
+
+	if (!json_object_get(r, "dry_run"))
+		to = "after_bytes";
+	text_format_size((uint64_t)number_at(r, "before_bytes"), before);
+	text_format_size((uint64_t)number_at(r, to), after);
+	if (json_object_get(r, "dry_run"))
+		printf("%s, of which %s are in use\n", before, after);
+	else
+		printf("%s -> %s\n", before, after);
+}
+
 void ctl_show_verify(const json_t *r)
 {
 	show_fields(r);

@@ -29,7 +29,7 @@ static void offline_close(struct offline *o)
 		store_close(o->store);
 }
 
-static enum exit_code refused(const struct ctl *c, const struct error *err)
+enum exit_code ctl_refused(const struct ctl *c, const struct error *err)
 {
 	const char *socket = c->config->control.socket;
 
@@ -65,14 +65,14 @@ static enum exit_code offline_open(const struct ctl *c, struct offline *o)
 	*o = (struct offline){0};
 	if (store_become_owner(options.state_dir, &err) < 0 ||
 	    store_open(&o->store, &options, &err) < 0)
-		return refused(c, &err);
+		return ctl_refused(c, &err);
 	if (directory_open(&o->directory, options.state_dir, true, &err) == 0)
 		return EXIT_DONE;
 	o->directory = NULL;
 	if (err.sys == ENOENT)
 		return EXIT_DONE;
 	offline_close(o);
-	return refused(c, &err);
+	return ctl_refused(c, &err);
 }
 
 /* Queries */

@@ -111,6 +111,7 @@ static int open_state(struct daemon *d)
 		.map_size = c->queue.map_size,
 		.max_bytes = c->queue.max_bytes,
 		.reserve = c->queue.reserve,
+		.compact = true,
 	};
 
 	if (store_open(&d->store, &options, d->err) < 0)

@@ -1,9 +1,10 @@
 """The queue taken out, put in, packed, checked and looked back at."""
 import os
 import subprocess
+import time
 
 import mxtest
-from mxtest import message
+from mxtest import message, wait_for
 
 
 class Trace(mxtest.Case):
@@ -34,6 +35,82 @@ class Trace(mxtest.Case):
             self.ctl("trace", code=2)
             self.ctl("trace", qid, "--since", "soon", code=2)
             self.ctl("queue", "list", "--since", "1h", code=2)
+
+
+class Compact(mxtest.Case):
+    def size(self):
+        return os.path.getsize(self.path("state/queue/data.mdb"))
+
+    def fill(self, megabytes):
+        """One message, and the room that others took."""
+        qid = self.send(message(1))
+        gone = [self.send(message(2, 1 << 20)) for _ in range(megabytes)]
+        self.ctl("--yes", "queue", "delete", *gone)
+        wait_for("their content to be swept", lambda: self.ctl_json(
+            "status")["disk"]["queue_used_bytes"] < 2 << 20)
+        return qid, gone[-1]
+
+    def test_compact_shrinks_the_file_and_loses_nothing(self):
+        self.start()
+        qid, last = self.fill(8)
+        raw = self.ctl("msg", "raw", qid, raw=True)
+        shown = self.ctl_json("msg", "show", qid)
+        p = subprocess.run([os.path.join(mxtest.BIN, "mxholdctl"), "-c",
+                            self.path("mxholdd.conf"), "queue", "compact"],
+                           capture_output=True, check=False, timeout=60)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn(b"stop it", p.stderr)
+        self.stop()
+        before = self.size()
+        dry = self.ctl_json("--dry-run", "queue", "compact")
+        self.assertEqual((dry["before_bytes"], self.size()), (before, before))
+        got = self.ctl_json("queue", "compact")
+        self.assertEqual(got["before_bytes"], before)
+        self.assertEqual(got["after_bytes"], self.size())
+        self.assertLess(got["after_bytes"], 1 << 20)
+        self.assertEqual(got["messages"], 1)
+        self.assertIn("->", self.ctl("-o", "table", "queue", "compact"))
+        self.ctl("queue", "verify")
+        self.start()
+        self.assertEqual(self.ctl("msg", "raw", qid, raw=True), raw)
+        again = self.ctl_json("msg", "show", qid)
+        self.assertEqual(again["recipients"][0]["address"],
+                         shown["recipients"][0]["address"])
+        self.assertGreater(self.send(message(3)), last)
+        primary = self.primary()
+        self.wait_delivered(primary, 2)
+
+    def test_the_daemon_compacts_a_mostly_empty_file_at_start(self):
+        self.start()
+        qid, _ = self.fill(70)
+        self.stop()
+        self.assertGreater(self.size(), 64 << 20)
+        self.start()
+        self.assertEqual(len(self.events("queue.compacted")), 1)
+        self.assertLess(self.size(), 1 << 20)
+        self.assertEqual(self.ctl("-o", "id", "queue", "list").split(), [qid])
+        self.ctl("queue", "verify")
+
+    def test_killed_at_any_moment_the_queue_is_whole(self):
+        self.start()
+        for n in range(30):
+            self.send(message(n, 1 << 20))
+        self.stop()
+        count = self.count()
+        args = [os.path.join(mxtest.BIN, "mxholdctl"), "-c",
+                self.path("mxholdd.conf"), "queue", "compact"]
+        killed = 0
+        for n in range(20):
+            p = subprocess.Popen(args, stdout=subprocess.DEVNULL)
+            time.sleep(0.004 * n)
+            p.kill()
+            killed += p.wait() != 0
+            self.ctl("queue", "verify")
+            self.assertEqual(self.count(), count)
+        self.assertTrue(killed)
+        self.start()
+        self.ctl("queue", "verify")
+        self.assertFalse(os.path.exists(self.path("state/queue/data.mdb.new")))
 
 
 class Versions(mxtest.Case):

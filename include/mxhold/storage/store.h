@@ -20,6 +20,7 @@ struct store_options {
 	uint64_t max_bytes;    /* 0 = 80 % of the file system */
 	uint64_t reserve;      /* free bytes to keep on the file system */
 	bool read_only;        /* the CLI beside a daemon or without one */
+	bool compact;          /* first, when the file is mostly empty */
 };
 
 /*

@@ -34,7 +34,8 @@ struct store {
 	MDB_env *env;
 	MDB_dbi dbi[TABLE_COUNT];
 	bool read_only;
-	int lock_fd; /* -1 when read_only */
+	int lock_fd;  /* -1 when read_only */
+	int queue_fd; /* the folder, locked against compacting */
 	uint64_t map_size, max_bytes, reserve;
 	char *state_dir, *data_file;
 	/* any thread */
