@@ -108,16 +108,15 @@ int domain_canonical(struct slice s, char out[DOMAIN_MAX])
 
 int domain_display(const char *canonical, char *out, size_t room)
 {
-	struct slice shown = slice_str(canonical);
+	const char *shown = canonical;
 	char *unicode = NULL;
 	int ret = -1;
 
-	if (idn2_to_unicode_8z8z(canonical, &unicode, 0) == IDN2_OK && unicode)
-		shown = slice_str(unicode);
-	if (shown.n >= room)
-		shown = slice_str(canonical);
-	if (shown.n < room) {
-		memcpy(out, shown.p, shown.n + 1);
+	if (idn2_to_unicode_8z8z(canonical, &unicode, 0) == IDN2_OK &&
+	    unicode && strlen(unicode) < room)
+		shown = unicode;
+	if (strlen(shown) < room) {
+		strcpy(out, shown);
 		ret = 0;
 	}
 	idn2_free(unicode);

@@ -62,6 +62,7 @@ struct daemon {
 };
 
 static void on_signal(void *data, int signo);
+static void tell_door_all(struct daemon *d);
 static void on_primary_changed(void *data, const char *name);
 static void on_recipients_ready(void *data);
 static void on_kept(void *data);
@@ -219,7 +220,10 @@ static int open_door(struct daemon *d)
 	};
 
 	d->receive = receive_new(&parts, d->err);
-	return d->receive ? 0 : -1;
+	if (!d->receive)
+		return -1;
+	tell_door_all(d);
+	return 0;
 }
 
 static void log_started(struct daemon *d)
@@ -284,12 +288,30 @@ static void on_signal(void *data, int signo)
 		begin_stop(d);
 }
 
+/* For `when_up`: receive does not know the prober. */
+static void tell_door(struct daemon *d, const struct primary_view *v)
+{
+	if (d->receive)
+		receive_primary_state(d->receive, v->name,
+				      v->health.state == HEALTH_UP);
+}
+
+static void tell_door_all(struct daemon *d)
+{
+	struct primary_view v;
+
+	for (size_t i = 0; prober_view_at(d->prober, i, &v); i++)
+		tell_door(d, &v);
+}
+
 static void on_primary_changed(void *data, const char *name)
 {
 	struct daemon *d = data;
+	struct primary_view v;
 
-	if (d->relay)
-		relay_primary_changed(d->relay, name);
+	if (prober_view(d->prober, name, &v))
+		tell_door(d, &v);
+	relay_primary_changed(d->relay, name);
 }
 
 static void on_kept(void *data)
@@ -467,6 +489,7 @@ static void on_receive_reloaded(void *data)
 	struct log_line l;
 
 	d->reloading = false;
+	tell_door_all(d);
 	log_begin(&l, LOG_INFO, "config.reloaded");
 	log_str(&l, "file", d->config->file);
 	log_end(&l);

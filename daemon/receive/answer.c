@@ -151,8 +151,9 @@ static void look_closer(struct worker *w, const struct address *rcpt,
 		overrule(p, RCPT_REFUSED_POLICY, "no SMTPUTF8");
 	} else if (p->domain->when_up == WHEN_UP_DEFER &&
 		   is_primary_up(w, p->domain)) {
-		smtp_reply_set(&p->reply, 450, "4.7.1",
-			       "the primary server is up, please use it");
+		smtp_reply_set(&p->reply, 451, "4.3.2",
+			       "%s is up, please use it",
+			       p->domain->primary->name);
 		overrule(p, RCPT_REFUSED_POLICY, "when_up = defer");
 	} else if (is_over_quota(w, p->domain)) {
 		smtp_reply_set(&p->reply, 452, "4.3.1",
@@ -213,6 +214,14 @@ static const struct smtp_reply *refuse(struct dialogue *d,
 		   "too many unknown recipients from your network");
 }
 
+/* How long a message may wait at the most, whatever its primary does. */
+static int64_t longest_wait(const struct config_queue *q)
+{
+	if (q->clock_wall)
+		return MX_MIN(q->hard_limit, q->retention);
+	return q->hard_limit;
+}
+
 const struct smtp_reply *answer_rcpt(struct dialogue *d,
 				     const struct smtp_question *q,
 				     const struct intake_events *events,
@@ -230,8 +239,9 @@ const struct smtp_reply *answer_rcpt(struct dialogue *d,
 	if (intake_add(d->intake, slice_str(p.address), p.domain->name,
 		       &q->rcpt_params))
 		return say(reply, 452, "4.3.1", "out of memory");
-	/* The hard limit of the most patient domain. */
-	d->hard_limit_ms = MX_MAX(d->hard_limit_ms, p.domain->queue.hard_limit);
+	/* Of the most patient domain. */
+	d->hard_limit_ms =
+		MX_MAX(d->hard_limit_ms, longest_wait(&p.domain->queue));
 	return NULL;
 }
 

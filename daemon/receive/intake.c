@@ -217,7 +217,8 @@ static void settle_front(struct intake *in, bool is_last_chance)
 	in->size += 2;
 	at = in->body.mem + in->body.start + in->trace_n;
 	memmove(at + 2, at, in->body.n - in->trace_n - 2);
-	memcpy(at, "\r\n", 2);
+	at[0] = '\r';
+	at[1] = '\n';
 }
 
 static bool is_congested(const struct intake *in)

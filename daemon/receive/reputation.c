@@ -103,7 +103,8 @@ static void forget_one(struct reputation *r, int64_t now_ms)
 		if (++looked >= EVICT_LOOK)
 			break;
 	}
-	forget(r, oldest);
+	if (oldest)
+		forget(r, oldest);
 }
 
 static struct standing *standing_of(struct reputation *r,

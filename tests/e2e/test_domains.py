@@ -89,6 +89,22 @@ domain "second.test" {{
             return got["verdict"] == "accept"
         wait_for("the new recipient", known)
 
+    def test_mail_is_deferred_while_the_primary_is_up_if_so_wanted(self):
+        self.domain_extra = 'when_up = "defer"'
+        self.start()
+        wait_for("down", lambda: self.primary_state() == "down")
+        self.send(message())
+        primary = self.primary()
+        self.wait_delivered(primary, 1)
+
+        def answer():
+            with self.client() as c:
+                c.cmd("MAIL FROM:<a@b.test>")
+                return c.cmd("RCPT TO:<user@example.test>")
+        wait_for("451 4.3.2", lambda: answer()[1].startswith("4.3.2"))
+        primary.stop()
+        wait_for("mail to be taken", lambda: answer()[0] == 250)
+
     def test_sighup_under_load_loses_nothing(self):
         self.start()
         for n in range(50):
