@@ -223,7 +223,7 @@ const struct schema_option schema_options[] = {
 	    "mx|primary|none", "mx", 0,
 	    "the way of reports: the sender's MX, the primary, or none"),
 	OPT(BOUNCE, "delay_dsn", DURATION, config_bounce, delay_dsn, SEC(1),
-	    DAY(365), "off", "off", SCHEMA_LATER,
+	    DAY(365), "off", "off", 0,
 	    "warn the sender after so long"),
 	OPT(BOUNCE, "quarantine", DURATION, config_bounce, quarantine, 0,
 	    DAY(3650), NULL, "14d", 0, "how long quarantined mail is kept"),
