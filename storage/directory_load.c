@@ -12,6 +12,7 @@
 #include "mxhold/base/text.h"
 #include "mxhold/storage/codec.h"
 #include "mxhold/storage/directory_parts.h"
+#include "mxhold/storage/failpoint.h"
 #include "mxhold/storage/runs.h"
 
 enum {
@@ -225,6 +226,8 @@ static int write_generation(struct directory_load *l, struct error *err)
 	if (runs_sort(l->runs, err))
 		return -1;
 	rc = begin_generation(l);
+	if (!rc)
+		rc = failpoint_hit("reload");
 	if (rc)
 		return env_error(err, rc, "%s", l->d->dir);
 	do

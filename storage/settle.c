@@ -73,6 +73,8 @@ static int settle_one(struct settling *s, const struct settle_rcpt *what)
 	bool news;
 	int rc = recipient_load(s->t, s->m.id, what->n, &r);
 
+	if (!rc && what->what == SETTLE_DELIVERED)
+		rc = failpoint_hit("after-primary-250-before-commit");
 	if (rc)
 		return rc == MDB_NOTFOUND ? 0 : rc;
 	if (r.dest != s->job->dest || r.state != RCPT_PENDING ||

@@ -9,6 +9,7 @@
 #include "mxhold/base/siphash.h"
 #include "mxhold/base/text.h"
 #include "mxhold/relay/retry.h"
+#include "mxhold/storage/failpoint.h"
 
 enum {
 	ARENA_MAX = 16 * 1024 * 1024 /* envelope and recipients */
@@ -44,6 +45,7 @@ void delivery_start(struct lane *l, struct dest *dest, uint64_t id)
 {
 	struct delivery *d = new_delivery(l->relay, id);
 
+	(void)failpoint_hit("drain");
 	d->lane = l;
 	d->dest = dest;
 	d->dest_number = dest->number;

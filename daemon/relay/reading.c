@@ -11,6 +11,7 @@
 #include "mxhold/base/text.h"
 #include "mxhold/mail/address.h"
 #include "mxhold/relay/delivery.h"
+#include "mxhold/storage/failpoint.h"
 
 static void load(void *data, struct shelf_seat *seat);
 static void on_loaded(void *data);
@@ -155,6 +156,10 @@ static void give_slice(struct delivery *d)
 	bool last = d->next_chunk == 0;
 
 	d->body_wanted = false;
+	if (last && failpoint_hit("before-primary-dot")) {
+		session_body_failed(d->link->session);
+		return;
+	}
 	d->end_given = last;
 	session_body(d->link->session, buf_slice(&d->body), last);
 	if (!last)
