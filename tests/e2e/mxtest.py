@@ -70,6 +70,13 @@ class Smtp:
         # from the test's own address, so that limits and traces tell it
         self.s = socket.create_connection((ip, port), timeout * SLOW, (ip, 0))
         self.buf = b""
+        try:
+            self.begin(greet, ehlo)
+        except BaseException:
+            self.s.close()
+            raise
+
+    def begin(self, greet, ehlo):
         if greet:
             self.greeting = self.reply()
             if ehlo:
