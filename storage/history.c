@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mxhold/storage/imported.h"
 #include "mxhold/storage/key.h"
 #include "mxhold/storage/snapshot.h"
 
@@ -106,6 +107,7 @@ static enum store_result run(struct job_call *call, void *txn, struct store *s)
 {
 	struct history_trim *t =
 		MX_CONTAINER_OF(call, struct history_trim, call);
+	uint32_t marks = 0;
 	MDB_cursor *c;
 	int rc = mdb_cursor_open(txn, s->dbi[TABLE_HISTORY], &c);
 
@@ -115,6 +117,10 @@ static enum store_result run(struct job_call *call, void *txn, struct store *s)
 		rc = trim(t, c);
 		mdb_cursor_close(c);
 	}
+	if (!rc)
+		rc = imported_trim(s, txn, t->before_ms, HISTORY_TRIM_SLICE,
+				   &marks);
+	t->more = t->more || marks == HISTORY_TRIM_SLICE;
 	if (rc == MDB_MAP_FULL)
 		return STORE_FULL;
 	return rc ? STORE_FAILED : STORE_OK;

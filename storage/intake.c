@@ -8,6 +8,7 @@
 #include "mxhold/base/id.h"
 #include "mxhold/base/text.h"
 #include "mxhold/storage/failpoint.h"
+#include "mxhold/storage/imported.h"
 #include "mxhold/storage/key.h"
 #include "mxhold/storage/message.h"
 
@@ -117,50 +118,78 @@ static int64_t first_due(const struct job_add *j)
 
 /* Entry of the recipient's destination, made when it is the first there. */
 static int count_dest(struct txn *t, const struct job_add *j,
-		      const struct recipient *rcpt, struct message *m,
-		      struct dest **out)
+		      struct recipient_record *rec, struct message *m)
 {
 	struct record_dest entry = {.due_ms = first_due(j)};
+	struct dest *dest;
 	int rc = dest_by_name(t, j->report_dest ? DEST_REPORT : DEST_DOMAIN,
-			      rcpt->domain, out);
+			      rec->rcpt.domain, &dest);
 
 	if (rc)
 		return rc;
-	if ((*out)->mark != t->serial) {
-		(*out)->mark = t->serial;
-		(*out)->index = m->rec.n_dests++;
-		entry.dest = (*out)->number;
-		dest_add(t, *out, m->rec.size);
+	if (dest->mark != t->serial) {
+		dest->mark = t->serial;
+		dest->index = m->rec.n_dests++;
+		entry.dest = dest->number;
+		dest_add(t, dest, m->rec.size);
 	} else {
-		record_dest_get(m->dests, (*out)->index, &entry);
+		record_dest_get(m->dests, dest->index, &entry);
 	}
 	entry.open++;
-	record_dest_set(m->dests, (*out)->index, &entry);
+	record_dest_set(m->dests, dest->index, &entry);
+	rec->dest = dest->number;
 	return 0;
+}
+
+/* Of one that was in a queue before: how far it had come. */
+static struct recipient_record recipient_of(const struct job_add *j, size_t i)
+{
+	struct recipient_record rec = {.rcpt = j->env->rcpts[i]};
+	const struct queue_rcpt *was;
+
+	if (!j->past)
+		return rec;
+	was = &j->past->rcpts[i];
+	rec.state = was->state;
+	rec.kept = was->kept;
+	rec.attempts = was->attempts;
+	rec.last_attempt_ms = was->last_attempt_ms;
+	rec.first_5xx_ms = was->first_5xx_ms;
+	rec.reply = was->reply;
+	rec.remote = was->remote;
+	return rec;
+}
+
+/* What the history tells: where it comes from. */
+static void describe_origin(const struct job_add *j, char out[INET_TEXT_MAX])
+{
+	out[0] = '\0';
+	if (j->past)
+		id_format(j->past->id, out);
+	else if (j->env->client.addr.family)
+		inet_format(&j->env->client.addr, out);
 }
 
 static int put_recipients(struct txn *t, const struct job_add *j,
 			  struct message *m)
 {
-	char from[INET_TEXT_MAX] = "";
+	enum history_what what = j->past ? HISTORY_IMPORTED : HISTORY_KEPT;
+	char from[INET_TEXT_MAX];
 	int rc = 0;
 
 	t->serial++;
-	if (j->env->client.addr.family)
-		inet_format(&j->env->client.addr, from);
+	describe_origin(j, from);
 	for (size_t i = 0; i < j->env->n_rcpts && !rc; i++) {
-		struct recipient_record rec = {.rcpt = j->env->rcpts[i]};
-		struct dest *dest;
+		struct recipient_record rec = recipient_of(j, i);
+		bool open = recipient_is_open(&rec);
 
-		rc = count_dest(t, j, &rec.rcpt, m, &dest);
-		if (rc)
-			break;
-		rec.dest = dest->number;
-		rc = recipient_save(t, m->id, (uint16_t)i, &rec);
+		if (open)
+			rc = count_dest(t, j, &rec, m);
 		if (!rc)
-			rc = message_history(t, m, HISTORY_KEPT,
-					     rec.rcpt.address, t->wall_ms,
-					     slice_str(from));
+			rc = recipient_save(t, m->id, (uint16_t)i, &rec);
+		if (!rc && open)
+			rc = message_history(t, m, what, rec.rcpt.address,
+					     t->wall_ms, slice_str(from));
 	}
 	return rc;
 }
@@ -204,6 +233,10 @@ static int put_envelope(struct txn *t, const struct job_add *j)
 	};
 	int rc;
 
+	if (j->past) {
+		m.rec.attempts = j->past->attempts;
+		m.rec.maybe_duplicate = j->past->maybe_duplicate;
+	}
 	m.dests = t->new_dests;
 	m.rec.dests = m.dests;
 	rc = put_recipients(t, j, &m);
@@ -213,6 +246,8 @@ static int put_envelope(struct txn *t, const struct job_add *j)
 		rc = failpoint_hit("envelope-put");
 	if (!rc)
 		rc = message_save(t, &m);
+	if (!rc && j->past)
+		rc = imported_put(t, j->past, j->up.id);
 	t->meta.messages++;
 	t->meta.bytes += m.rec.size;
 	return rc;
@@ -220,7 +255,39 @@ static int put_envelope(struct txn *t, const struct job_add *j)
 
 static bool is_sound(const struct job_add *j)
 {
-	return j->env->n_rcpts > 0 && j->env->n_rcpts <= QUEUE_RCPT_MAX;
+	size_t open = j->env->n_rcpts;
+
+	if (j->env->n_rcpts > QUEUE_RCPT_MAX)
+		return false;
+	for (size_t i = 0; j->past && i < j->env->n_rcpts; i++) {
+		const struct queue_rcpt *r = &j->past->rcpts[i];
+
+		open -= r->state != RCPT_PENDING && !r->kept;
+	}
+	return open > 0;
+}
+
+static int drop_parts(struct txn *t, const struct upload *up)
+{
+	uint8_t key[KEY_ID];
+	int rc;
+
+	if (!up->id)
+		return 0;
+	key_id(key, up->id);
+	rc = txn_del(t, TABLE_INCOMING, key, sizeof(key));
+	return rc ? rc : body_remove(t, up->id, up->chunks);
+}
+
+/* MDB_NOTFOUND: it is new here. */
+static int find_twin(struct txn *t, struct job_add *j)
+{
+	int rc;
+
+	if (!j->past)
+		return MDB_NOTFOUND;
+	rc = imported_find(t->store, t->mdb, j->past, &j->twin);
+	return rc ? rc : drop_parts(t, &j->up);
 }
 
 int queue_add(struct txn *t, struct job_add *j)
@@ -229,7 +296,8 @@ int queue_add(struct txn *t, struct job_add *j)
 	bool parts = j->up.id != 0;
 	int rc;
 
-	if (!j->report_dest && !has_room(t, &j->body)) {
+	j->twin = 0;
+	if ((!j->report_dest || j->past) && !has_room(t, &j->body)) {
 		j->job.result = STORE_FULL;
 		return 0;
 	}
@@ -242,8 +310,12 @@ int queue_add(struct txn *t, struct job_add *j)
 		j->job.result = STORE_ABSENT;
 		return 0;
 	}
-	if (!rc)
+	if (!rc) {
+		rc = find_twin(t, j);
+		if (rc != MDB_NOTFOUND)
+			return rc;
 		rc = put_content(t, &j->up, &j->body, j->id_at);
+	}
 	if (!rc)
 		rc = put_envelope(t, j);
 	if (rc || !parts)

@@ -41,6 +41,7 @@ struct queue_rcpt {
 	uint16_t n; /* number within the message */
 	uint32_t dest;
 	enum rcpt_state state;
+	bool kept; /* failed, but open: its message is in quarantine */
 	struct recipient rcpt;
 	uint32_t attempts;
 	int64_t last_attempt_ms; /* wall; 0 = none yet */
@@ -64,6 +65,17 @@ struct queue_message {
 	struct slice reason;     /* last failure or why it is held */
 	struct queue_rcpt *rcpts;
 	size_t n_rcpts;
+};
+
+/* What a message brings along that was in a queue before. */
+struct queue_past {
+	uint64_t id; /* there */
+	uint64_t size;
+	uint32_t crc;
+	uint32_t attempts;
+	bool maybe_duplicate;
+	const struct queue_rcpt *rcpts; /* one for each of the envelope's;
+					 * one at least is open */
 };
 
 struct queue_counts {

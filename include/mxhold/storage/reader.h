@@ -59,6 +59,9 @@ int reader_message(struct reader *r, uint64_t id, struct arena *arena,
 int reader_body(struct reader *r, uint64_t id, uint32_t from,
 		uint32_t max_chunks, struct buf *out, uint32_t *next);
 
+/* Is this message here, or was it imported? *id = what it is called here. */
+int reader_imported(struct reader *r, const struct queue_past *p, uint64_t *id);
+
 /* Ids after `after` in order, up to *n; a page of a listing. */
 int reader_ids(struct reader *r, uint64_t after, uint64_t *ids, size_t *n);
 /* Rows of `expire` up to until_ms: hard limit and quarantine's end. */

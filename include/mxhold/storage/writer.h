@@ -78,9 +78,13 @@ struct job_add {
 	const struct envelope *env; /* alive until report; rcpts[].domain set */
 	struct slice message_id;
 	bool report_dest; /* a report: destination is its sender domain kind */
-	bool hold, quarantine; /* to Q3 at once */
-	const char *reason;    /* of hold or quarantine, or NULL */
-	int64_t expire_ms;     /* wall: hard limit; 0 = none */
+	bool hold, quarantine;         /* to Q3 at once */
+	const char *reason;            /* of hold or quarantine, or NULL */
+	int64_t expire_ms;             /* wall: hard limit; 0 = none */
+	const struct queue_past *past; /* imported, alive until report */
+	/* out: the id of a copy that is or was here; then nothing was added,
+	 * and the parts are gone. */
+	uint64_t twin;
 };
 
 /* The parts of a message that will not be finished (client went away). */
