@@ -375,6 +375,11 @@ domain "example.test" {{
                     total += int(line.split()[1])
         return total
 
+    def assert_grew_less(self, before, kib):
+        """Not under a sanitizer, which keeps what is freed."""
+        if SLOW == 1:
+            self.assertLess(self.rss_kib() - before, kib)
+
     # Its companion and its clients
 
     def ctl(self, *args, code=0, stdin=None, raw=False):

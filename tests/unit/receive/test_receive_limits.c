@@ -254,7 +254,7 @@ START_TEST(receive__when_up_defer_sends_mail_to_the_primary)
 	close(fd);
 	fd = client_ready(&door);
 	client_say(fd, "MAIL FROM:<a@b.test>", "250");
-	client_say(fd, "RCPT TO:<joe@example.com>", "450 4.7.1");
+	client_say(fd, "RCPT TO:<joe@example.com>", "451 4.3.2");
 	door_call(&door, primary_is_down);
 	close(fd);
 	fd = client_ready(&door);
