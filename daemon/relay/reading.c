@@ -108,7 +108,8 @@ static void load(void *data, struct shelf_seat *seat)
 		d->load = rc < 0 ? LOAD_UNREADABLE : LOAD_ABSENT;
 		return;
 	}
-	if (!d->lane && !d->is_late)
+	/* Not by d->lane, which the loop may take away meanwhile. */
+	if (d->on_expired && !d->is_late)
 		d->dest_number = first_open_dest(&d->msg);
 	pick_rcpts(d, seat->directory);
 	d->load = read_chunks(d, seat->reader) ? LOAD_DAMAGED : LOAD_OK;
