@@ -10,7 +10,7 @@ demo="curl python3 openssl"
 tests="git clang clang-format clang-tidy libclang-rt-14-dev shellcheck mandoc
 	python3-dkim systemd e2fsprogs util-linux openssl"
 crash="xfsprogs libfuse3-dev fuse3 kmod"
-bench="binutils procps"
+bench="binutils procps gnuplot-nox linux-perf"
 
 want=
 for kind in "$@"; do
