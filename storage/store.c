@@ -179,6 +179,15 @@ int store_become_owner(const char *state_dir, struct error *err)
 	return 0;
 }
 
+int store_exists(const char *state_dir, struct error *err)
+{
+	char path[ENV_PATH_MAX];
+
+	if (env_join(path, state_dir, "queue/data.mdb", err))
+		return -1;
+	return access(path, F_OK) ? error_sys(err, errno, "%s", path) : 0;
+}
+
 /* --- room -------------------------------------------------------------- */
 
 static void ask_file_system(struct store *s)

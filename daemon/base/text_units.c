@@ -1,6 +1,7 @@
 /* Durations, sizes and times as people write and read them. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "mxhold/base/text.h"
@@ -79,6 +80,40 @@ void text_format_rfc3339(int64_t wall_ms, char out[TEXT_TIME_MAX])
 		snprintf(out, TEXT_TIME_MAX, "%s.%03dZ", head, (int)ms);
 	else
 		snprintf(out, TEXT_TIME_MAX, "%sZ", head);
+}
+
+static int parse_ms(struct slice s, int64_t *ms)
+{
+	uint64_t value;
+
+	*ms = 0;
+	if (s.n == 0)
+		return 0;
+	if (s.n != 4 || s.p[0] != '.' ||
+	    text_parse_u64(slice_skip(s, 1), &value) < 0)
+		return -1;
+	*ms = (int64_t)value;
+	return 0;
+}
+
+int text_parse_rfc3339(struct slice s, int64_t *wall_ms)
+{
+	char head[20], again[TEXT_TIME_MAX];
+	struct tm tm = {0};
+	const char *end;
+	int64_t ms;
+
+	if (s.n < sizeof(head) || s.p[s.n - 1] != 'Z' ||
+	    parse_ms(slice_make(s.p + 19, s.n - sizeof(head)), &ms) < 0)
+		return -1;
+	snprintf(head, sizeof(head), "%.19s", s.p);
+	end = strptime(head, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!end || *end)
+		return -1;
+	*wall_ms = (int64_t)timegm(&tm) * 1000 + ms;
+	/* strptime takes more than is written: blanks, the 31st of June. */
+	text_format_rfc3339(*wall_ms, again);
+	return *wall_ms >= 0 && strncmp(again, head, 19) == 0 ? 0 : -1;
 }
 
 void text_format_age(int64_t ms, char out[TEXT_TIME_MAX])

@@ -205,6 +205,7 @@ static const struct command commands[] = {
 	{"drain rate", run_drain_rate},
 	{"recipients test", run_recipients_test},
 	{"config reload", run_reload},
+	{"queue import", import_run},
 };
 
 /* Queries and choices */

@@ -16,6 +16,7 @@ static const struct query_command commands[] = {
 	{"queue list", true, query_step_list},
 	{"queue count", true, query_step_count},
 	{"queue ages", true, query_step_ages},
+	{"queue export", true, query_step_export},
 	{"queue hold", true, query_step_select},
 	{"queue release", true, query_step_select},
 	{"queue retry", true, query_step_select},

@@ -156,6 +156,7 @@ static void conn_close(struct control_conn *conn)
 		if (!r->is_busy)
 			request_free(r);
 	}
+	import_forget(conn);
 	list_remove(&conn->in);
 	conn->control->n_conns--;
 	stream_close(conn->stream);
@@ -242,7 +243,13 @@ static void on_accept(void *data, int fd, const struct endpoint *peer)
 
 static void on_note(void *data, struct mpsc_node *note)
 {
-	change_on_note(data, note);
+	struct job *job = MX_CONTAINER_OF(note, struct job, node);
+	struct request *r = job->data;
+
+	if (r->import)
+		import_on_note(r);
+	else
+		change_on_note(data, note);
 }
 
 /* The folder below /run is systemd's to make; by hand there is none. */

@@ -20,6 +20,8 @@ enum ctl_output {
 enum ctl_args { /* what stands behind the verb */
 	CTL_NONE,
 	CTL_FILTER,
+	CTL_EXPORT,    /* --dir DIR [FILTER] */
+	CTL_IMPORT,    /* --dir DIR */
 	CTL_MESSAGE,   /* ID */
 	CTL_NAME,      /* NAME */
 	CTL_NAME_RATE, /* NAME RATE */
@@ -51,6 +53,7 @@ struct ctl_command {
 
 struct ctl {
 	const char *config_file;
+	const char *dir; /* of export and import */
 	enum ctl_output output;
 	bool output_given;
 	bool quiet, yes, dry_run, effective, watch;
@@ -71,6 +74,8 @@ struct ctl_sink {
 	void (*row)(void *data, const json_t *row);
 	void (*result)(void *data, const json_t *result);
 	void (*raw)(void *data, const void *p, size_t n);
+	/* Why it failed; NULL = said on stderr. */
+	void (*error)(void *data, const char *text);
 	void *data;
 };
 /* Loads the configuration as far as we need it. EXIT_DONE or says why. */
@@ -90,6 +95,10 @@ int ctl_take_line(struct slice line, const struct ctl_sink *sink,
 		  enum exit_code *exit, bool *ended);
 /* queue verify, which always looks for itself. */
 enum exit_code ctl_verify(struct ctl *c);
+
+/* ctl_export.c, ctl_import.c */
+enum exit_code ctl_export(struct ctl *c);
+enum exit_code ctl_import(struct ctl *c);
 
 /* ctl_compact.c */
 enum exit_code ctl_compact(struct ctl *c);
@@ -116,6 +125,8 @@ void ctl_show_rcpt(const json_t *r);
 void ctl_show_done(const json_t *r);
 void ctl_show_verify(const json_t *r);
 void ctl_show_compact(const json_t *r);
+void ctl_show_exported(const json_t *r);
+void ctl_show_imported(const json_t *r);
 
 /* ctl_run.c: what the commands do */
 enum exit_code ctl_run_plain(struct ctl *c);

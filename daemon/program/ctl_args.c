@@ -6,6 +6,7 @@
 
 #include "ctl.h"
 
+#include "mxhold/base/id.h"
 #include "mxhold/base/mem.h"
 #include "mxhold/base/text.h"
 #include "mxhold/control/filter.h"
@@ -23,9 +24,9 @@ static const struct {
 	const char *owner;
 } own_options[] = {{"since", CTL_TRACE, "trace"}};
 
-static const char *const long_options[] = {
-	"yes",     "dry-run", "all",    "effective", "help",
-	"version", "quiet",   "config", "output",    "since"};
+static const char *const long_options[] = {"dir",    "yes",     "effective",
+					   "help",   "version", "quiet",
+					   "config", "output",  "since"};
 
 static int usage(const char *fmt, ...) MX_PRINTF(1, 2);
 
@@ -126,6 +127,12 @@ static int set_config(struct ctl *c, const char *file)
 	return file && *file ? 0 : usage("-c wants a file");
 }
 
+static int set_dir(struct ctl *c, const char *dir)
+{
+	c->dir = dir;
+	return dir && *dir ? 0 : usage("-d wants a folder");
+}
+
 static int long_option(struct ctl *c, struct words *w)
 {
 	char name[64];
@@ -146,6 +153,8 @@ static int long_option(struct ctl *c, struct words *w)
 		return set_config(c, value_of(w, value));
 	if (strcmp(name, "output") == 0)
 		return set_output(c, value_of(w, value));
+	if (strcmp(name, "dir") == 0)
+		return set_dir(c, value_of(w, value));
 	if (value)
 		return unknown_option(name);
 	if (strcmp(name, "yes") == 0)
@@ -175,6 +184,8 @@ static int short_option(struct ctl *c, struct words *w)
 	switch (text[0]) {
 	case 'c':
 		return set_config(c, value_of(w, rest));
+	case 'd':
+		return set_dir(c, value_of(w, rest));
 	case 'o':
 		return set_output(c, value_of(w, rest));
 	case 'w':
@@ -297,6 +308,21 @@ static int take_filter(struct ctl *c, char **words, int n)
 	return rc;
 }
 
+/* Without -d, the first word that is no id is the folder. */
+static void take_dir(struct ctl *c, char **words, int *n)
+{
+	uint64_t id;
+
+	for (int i = 0; i < *n && !c->dir; i++) {
+		if (id_parse(slice_str(words[i]), &id) == 0)
+			continue;
+		c->dir = words[i];
+		memmove(words + i, words + i + 1,
+			(size_t)(*n - i - 1) * sizeof(*words));
+		--*n;
+	}
+}
+
 static int take_rcpt(struct ctl *c, char **words, int n)
 {
 	const char *address = n > 0 ? words[n - 1] : "";
@@ -316,6 +342,12 @@ static int take_args(struct ctl *c, char **words, int n)
 	switch (c->command->args) {
 	case CTL_FILTER:
 		return take_filter(c, words, n);
+	case CTL_EXPORT:
+		take_dir(c, words, &n);
+		return c->dir ? take_filter(c, words, n) : wrong_count(c);
+	case CTL_IMPORT:
+		take_dir(c, words, &n);
+		return c->dir && n == 0 ? 0 : wrong_count(c);
 	case CTL_MESSAGE:
 	case CTL_NAME:
 		if (n != 1)
@@ -364,7 +396,10 @@ static int check_options(const struct ctl *c)
 		    own_options[i].args != c->command->args)
 			return usage("--%s belongs to %s", own_options[i].name,
 				     own_options[i].owner);
-	if (c->command->args == CTL_FILTER)
+	if (c->dir && c->command->args != CTL_EXPORT &&
+	    c->command->args != CTL_IMPORT)
+		return usage("--dir belongs to queue export and queue import");
+	if (c->command->args == CTL_FILTER || c->command->args == CTL_EXPORT)
 		return 0;
 	json_object_foreach((json_t *)c->args, key, value)
 	{

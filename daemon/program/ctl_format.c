@@ -366,6 +366,41 @@ void ctl_show_compact(const json_t *r)
 		printf("%s -> %s\n", before, after);
 }
 
+static void show_sum(const json_t *r, const char *key, const char *past)
+{
+	int64_t n = number_at(r, key);
+	char size[TEXT_TIME_MAX];
+
+	text_format_size((uint64_t)number_at(r, "bytes"), size);
+	printf("%" PRId64 " message%s %s, %s\n", n, n == 1 ? "" : "s", past,
+	       size);
+}
+
+static void show_rest(const json_t *r, const char *key, const char *what)
+{
+	int64_t n = number_at(r, key);
+
+	if (n)
+		printf("%" PRId64 " %s\n", n, what);
+}
+
+void ctl_show_exported(const json_t *r)
+{
+	show_sum(r, "messages", "written");
+	show_rest(r, "present", "there already");
+	show_rest(r, "gone", "left the queue meanwhile");
+	show_rest(r, "failed", "failed");
+}
+
+void ctl_show_imported(const json_t *r)
+{
+	show_sum(r, "imported",
+		 json_object_get(r, "dry_run") ? "would be imported"
+					       : "imported");
+	show_rest(r, "present", "here already, or imported before");
+	show_rest(r, "failed", "failed");
+}
+
 void ctl_show_verify(const json_t *r)
 {
 	show_fields(r);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctl.h"
+#include "ctl_session.h"
 
 #include "mxhold/base/mem.h"
 #include "mxhold/control/query.h"
@@ -16,12 +17,7 @@ enum {
 	OUT_CAP = 64 << 20
 };
 
-struct offline {
-	struct store *store;
-	struct directory *directory; /* NULL when there is none */
-};
-
-static void offline_close(struct offline *o)
+void ctl_offline_close(struct ctl_offline_parts *o)
 {
 	if (o->directory)
 		directory_close(o->directory);
@@ -52,7 +48,8 @@ enum exit_code ctl_refused(const struct ctl *c, const struct error *err)
 }
 
 /* EXIT_DONE, or says why not. */
-static enum exit_code offline_open(const struct ctl *c, struct offline *o)
+enum exit_code ctl_offline_open(const struct ctl *c,
+				struct ctl_offline_parts *o)
 {
 	struct store_options options = {
 		.state_dir = c->config->state_dir,
@@ -62,7 +59,7 @@ static enum exit_code offline_open(const struct ctl *c, struct offline *o)
 	};
 	struct error err = {0};
 
-	*o = (struct offline){0};
+	*o = (struct ctl_offline_parts){0};
 	if (store_become_owner(options.state_dir, &err) < 0 ||
 	    store_open(&o->store, &options, &err) < 0)
 		return ctl_refused(c, &err);
@@ -71,7 +68,7 @@ static enum exit_code offline_open(const struct ctl *c, struct offline *o)
 	o->directory = NULL;
 	if (err.sys == ENOENT)
 		return EXIT_DONE;
-	offline_close(o);
+	ctl_offline_close(o);
 	return ctl_refused(c, &err);
 }
 
@@ -111,7 +108,7 @@ static enum exit_code run_query(struct query *q, const struct ctl_sink *sink)
 	return exit;
 }
 
-static enum exit_code query_offline(struct ctl *c, struct offline *o,
+static enum exit_code query_offline(struct ctl *c, struct ctl_offline_parts *o,
 				    const char *command, json_t *args,
 				    const struct ctl_sink *sink)
 {
@@ -134,7 +131,8 @@ static enum exit_code query_offline(struct ctl *c, struct offline *o,
 
 /* recipients test: the same decision as the receiving side's */
 
-static enum listed look_up(struct offline *o, const struct policy_rcpt *p)
+static enum listed look_up(struct ctl_offline_parts *o,
+			   const struct policy_rcpt *p)
 {
 	struct directory_reader *r;
 	enum listed listed;
@@ -149,8 +147,8 @@ static enum listed look_up(struct offline *o, const struct policy_rcpt *p)
 	return listed;
 }
 
-static enum exit_code test_rcpt(struct ctl *c, struct offline *o, json_t *args,
-				const struct ctl_sink *sink)
+static enum exit_code test_rcpt(struct ctl *c, struct ctl_offline_parts *o,
+				json_t *args, const struct ctl_sink *sink)
 {
 	static const char *const verdicts[] = {"accept", "reject", "defer"};
 	const char *address =
@@ -182,8 +180,8 @@ static enum exit_code test_rcpt(struct ctl *c, struct offline *o, json_t *args,
 enum exit_code ctl_offline(struct ctl *c, const char *command, json_t *args,
 			   const struct ctl_sink *sink)
 {
-	struct offline o;
-	enum exit_code exit = offline_open(c, &o);
+	struct ctl_offline_parts o;
+	enum exit_code exit = ctl_offline_open(c, &o);
 
 	if (exit != EXIT_DONE)
 		return exit;
@@ -191,7 +189,7 @@ enum exit_code ctl_offline(struct ctl *c, const char *command, json_t *args,
 		exit = test_rcpt(c, &o, args, sink);
 	else
 		exit = query_offline(c, &o, command, args, sink);
-	offline_close(&o);
+	ctl_offline_close(&o);
 	return exit;
 }
 
@@ -224,12 +222,12 @@ print_verified(struct ctl *c, const struct verify_result *v, json_t *found)
 enum exit_code ctl_verify(struct ctl *c)
 {
 	struct verify_result result = {0};
-	struct offline o;
+	struct ctl_offline_parts o;
 	json_t *found;
 	enum exit_code exit = ctl_config(c);
 
 	if (exit == EXIT_DONE)
-		exit = offline_open(c, &o);
+		exit = ctl_offline_open(c, &o);
 	if (exit != EXIT_DONE)
 		return exit;
 	found = json_array();
@@ -241,6 +239,6 @@ enum exit_code ctl_verify(struct ctl *c)
 		exit = print_verified(c, &result, found);
 	}
 	json_decref(found);
-	offline_close(&o);
+	ctl_offline_close(&o);
 	return exit;
 }

@@ -6,9 +6,11 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ctl.h"
+#include "ctl_session.h"
 
 #include "mxhold/base/text.h"
 #include "mxhold/control/query.h"
@@ -66,7 +68,7 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-static int send_all(int fd, struct slice s)
+int ctl_send_all(int fd, struct slice s)
 {
 	while (s.n) {
 		ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
@@ -88,7 +90,7 @@ static int send_request(int fd, const char *command, json_t *args)
 	buf_init(&line, PROTOCOL_REQUEST_MAX + 1);
 	rc = protocol_append_request(&line, command, args);
 	if (rc == 0)
-		rc = send_all(fd, buf_slice(&line));
+		rc = ctl_send_all(fd, buf_slice(&line));
 	buf_done(&line);
 	return rc;
 }
@@ -129,7 +131,9 @@ int ctl_take_line(struct slice line, const struct ctl_sink *sink,
 	if (r.kind == PROTOCOL_END) {
 		*exit = r.exit;
 		*ended = true;
-		if (*r.error)
+		if (*r.error && sink->error)
+			sink->error(sink->data, r.error);
+		else if (*r.error)
 			ctl_complain("%s", r.error);
 	}
 	protocol_response_done(&r);
@@ -193,6 +197,15 @@ static bool works_offline(const char *command, const json_t *args)
 	       strcmp(command, "recipients test") == 0;
 }
 
+static enum exit_code ask(int fd, const char *command, json_t *args,
+			  const struct ctl_sink *sink)
+{
+	if (send_request(fd, command, args) == 0)
+		return hear(fd, sink);
+	ctl_complain("the daemon does not listen: %s", strerror(errno));
+	return EXIT_UNREACHABLE;
+}
+
 enum exit_code ctl_ask(struct ctl *c, const char *command, json_t *args,
 		       const struct ctl_sink *sink)
 {
@@ -215,12 +228,40 @@ enum exit_code ctl_ask(struct ctl *c, const char *command, json_t *args,
 				    : "; is mxholdd running?");
 		return denied ? EXIT_NOT_PERMITTED : EXIT_UNREACHABLE;
 	}
-	if (send_request(fd, command, args) < 0) {
-		ctl_complain("the daemon does not listen: %s", strerror(errno));
-		exit = EXIT_UNREACHABLE;
-	} else {
-		exit = hear(fd, sink);
-	}
+	exit = ask(fd, command, args, sink);
 	close(fd);
 	return exit;
+}
+
+/* Sessions */
+
+enum exit_code ctl_session_open(struct ctl *c, bool writing,
+				struct ctl_session *s)
+{
+	enum exit_code exit = ctl_config(c);
+
+	if (exit != EXIT_DONE)
+		return exit;
+	*s = (struct ctl_session){0};
+	s->fd = connect_to(c->config->control.socket);
+	if (s->fd < 0)
+		s->fd = ctl_serve(c, writing, &s->child);
+	if (s->fd >= 0)
+		return EXIT_DONE;
+	ctl_complain("cannot start a process: %s", strerror(errno));
+	return EXIT_FAILED;
+}
+
+enum exit_code ctl_session_ask(struct ctl_session *s, const char *command,
+			       json_t *args, const struct ctl_sink *sink)
+{
+	return ask(s->fd, command, args, sink);
+}
+
+void ctl_session_close(struct ctl_session *s)
+{
+	close(s->fd);
+	while (s->child > 0 && waitpid(s->child, NULL, 0) < 0)
+		if (errno != EINTR)
+			break;
 }

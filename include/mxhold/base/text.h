@@ -21,6 +21,8 @@ enum {
 	TEXT_TIME_MAX = 40
 };
 void text_format_rfc3339(int64_t wall_ms, char out[TEXT_TIME_MAX]);
+/* What text_format_rfc3339 writes, of the years 1970 to 9999. 0 or -1. */
+int text_parse_rfc3339(struct slice s, int64_t *wall_ms);
 /* "3d 4h", "12m 5s", "0s": the two largest units. */
 void text_format_age(int64_t ms, char out[TEXT_TIME_MAX]);
 /* "1.2 MiB", "812 B". */

@@ -27,6 +27,7 @@ struct control_conn {
 	struct stream *stream;
 	struct buf input;
 	struct request *request; /* one at a time */
+	struct import *import;   /* under way, or NULL */
 	bool is_reading;         /* within on_data: it goes on by itself */
 };
 
@@ -45,6 +46,7 @@ struct request {
 	struct buf out;
 	enum query_more more;
 	struct change_run *change; /* acting on a choice of messages */
+	struct import *import;     /* a job of it is under way */
 };
 
 /* server.c */
@@ -68,5 +70,11 @@ void command_run(struct control_conn *conn, struct slice line);
 void change_start(struct request *r);
 void change_on_note(struct control *c, struct mpsc_node *note);
 void change_free(struct change_run *run);
+
+/* import_run.c: queue import. */
+void import_run(struct request *r, const json_t *args);
+void import_on_note(struct request *r);
+/* The connection ends, or the message under way does. */
+void import_forget(struct control_conn *conn);
 
 #endif

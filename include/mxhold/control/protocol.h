@@ -8,6 +8,14 @@
  *	<- {"raw":"0d0a"}       octets as hex, any number
  *	<- {"result":{...}}     the one object of other commands
  *	<- {"end":{"exit":0,"error":""}}
+ *
+ * queue export answers with a row for each message, its parcel (parcel.h),
+ * and after it the raw lines of its content. queue import takes one message
+ * in several requests, each with an answer:
+ *
+ *	-> "args":{"step":"begin","message":PARCEL}   <- {"twin":""} or its id
+ *	-> "args":{"step":"part","raw":"0d0a"}        any number
+ *	-> "args":{"step":"end","raw":""}             <- {"id":"..."}
  */
 #ifndef MXHOLD_CONTROL_PROTOCOL_H
 #define MXHOLD_CONTROL_PROTOCOL_H
@@ -18,7 +26,7 @@
 #include "mxhold/base/error.h"
 
 enum {
-	PROTOCOL_REQUEST_MAX = 4 << 20, /* octets of one line */
+	PROTOCOL_REQUEST_MAX = 16 << 20, /* octets of one line */
 	PROTOCOL_RESPONSE_MAX = 64 << 20,
 	PROTOCOL_RAW_MAX = 64 * 1024, /* octets in one raw line */
 };

@@ -28,8 +28,11 @@ struct query {
 	uint64_t after; /* the last id looked at */
 	size_t at;      /* in filter.ids */
 	uint64_t matched, bytes;
-	uint64_t before; /* history */
-	uint32_t chunk;  /* content */
+	uint64_t before;                        /* history */
+	uint32_t chunk;                         /* content */
+	uint64_t picked[QUERY_PAGE], exporting; /* export; 0 = none */
+	size_t n_picked, at_picked;
+	bool page_was_last;
 	uint64_t sent;   /* octets of content given */
 	json_t *sample;  /* array */
 	struct map ages; /* domain -> struct query_age */
@@ -55,6 +58,7 @@ int query_message(struct query *q, struct buf *out, struct queue_message *m);
 
 enum query_more query_step_list(struct query *q, struct buf *out);
 enum query_more query_step_count(struct query *q, struct buf *out);
+enum query_more query_step_export(struct query *q, struct buf *out);
 enum query_more query_step_ages(struct query *q, struct buf *out);
 enum query_more query_step_select(struct query *q, struct buf *out);
 void query_ages_done(struct query *q);

@@ -45,6 +45,9 @@ void store_close(struct store *s);
  */
 int store_become_owner(const char *state_dir, struct error *err);
 
+/* 0, or -1 with ENOENT (or why it cannot be told) in err->sys. */
+int store_exists(const char *state_dir, struct error *err);
+
 struct store_space {
 	uint64_t used;      /* bytes of pages in use in the queue */
 	uint64_t max_bytes; /* the limit in force */

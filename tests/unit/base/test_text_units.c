@@ -75,6 +75,45 @@ static const struct {
 	{-1, "1969-12-31T23:59:59.999Z"},
 };
 
+START_TEST(text__reads_back_the_times_it_writes)
+{
+	int64_t ms = times[_i].wall_ms, got = -1;
+	char out[TEXT_TIME_MAX];
+
+	text_format_rfc3339(ms, out);
+	ck_assert_int_eq(text_parse_rfc3339(slice_str(out), &got),
+			 ms < 0 ? -1 : 0);
+	if (ms >= 0)
+		ck_assert_int_eq(got, ms);
+}
+END_TEST
+
+START_TEST(text__reads_no_other_times)
+{
+	static const char *const bad[] = {
+		"",
+		"Z",
+		"2026-11-22",
+		"2026-11-22T02:19:16",
+		"2026-11-22T02:19:16+00:00",
+		"2026-11-22T02:19:16.1Z",
+		"2026-11-22T02:19:16.1234Z",
+		"2026-11-22T02:19:16.-12Z",
+		"2026-11-22 02:19:16Z",
+		"2026-02-30T02:19:16Z",
+		"2026-11-22T25:19:16Z",
+		" 026-11-22T02:19:16Z",
+		"1969-12-31T23:59:59Z",
+		"2026-11-22T02:19:16ZZ",
+	};
+	int64_t ms;
+
+	for (size_t i = 0; i < MX_ARRAY_SIZE(bad); i++)
+		ck_assert_msg(text_parse_rfc3339(slice_str(bad[i]), &ms) == -1,
+			      "%s", bad[i]);
+}
+END_TEST
+
 START_TEST(text__writes_times_of_rfc3339)
 {
 	char out[TEXT_TIME_MAX];
@@ -142,6 +181,8 @@ int main(void)
 	return RUN_TESTS("text_units", LOOP(text__reads_durations, durations),
 			 LOOP(text__reads_sizes, sizes),
 			 LOOP(text__writes_times_of_rfc3339, times),
+			 LOOP(text__reads_back_the_times_it_writes, times),
+			 TEST(text__reads_no_other_times),
 			 TEST(text__survives_times_that_no_calendar_has),
 			 LOOP(text__writes_ages_with_two_units, ages),
 			 LOOP(text__writes_sizes_with_one_digit, shown));
