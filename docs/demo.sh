@@ -96,7 +96,7 @@ for n, subject in enumerate(subjects, 1):
         f.write(m.as_bytes())
 END
 for n in 1 2 3 4 5; do
-	curl -sS --url "smtp://$smtp" --mail-from zoe@sender.test \
+	curl -sS --url "smtp://$smtp/sender.test" --mail-from zoe@sender.test \
 		--mail-rcpt anna@example.test --mail-rcpt bert@example.test \
 		--upload-file "$top/sent-$n.eml" || die "message $n was refused"
 done
@@ -104,7 +104,7 @@ echo "sent five messages to anna and bert with curl"
 
 say "4. What is not ours is refused at once"
 for rcpt in nobody@example.test somebody@elsewhere.test; do
-	if said=$(curl -sSv --url "smtp://$smtp" --mail-from zoe@sender.test \
+	if said=$(curl -sSv --url "smtp://$smtp/sender.test" --mail-from zoe@sender.test \
 		--mail-rcpt "$rcpt" --upload-file "$top/sent-1.eml" 2>&1); then
 		die "$rcpt was accepted"
 	fi
