@@ -87,6 +87,7 @@ static void add(struct relay *r, const struct dest_info *info)
 	d->domain = mem_strdup(info->domain);
 	list_init(&d->item);
 	r->dests[r->n_dests++] = d;
+	r->reports_wanted |= d->kind == DEST_REPORT; /* one may be due */
 	bind_domain(r, d);
 }
 

@@ -60,6 +60,34 @@ START_TEST(relay__sends_a_report_by_the_primary_when_told_so)
 }
 END_TEST
 
+static int64_t first_sweep_ms;
+
+static bool is_first_sweep_over(struct rig *r)
+{
+	(void)r;
+	return clock_mono_ms() > first_sweep_ms;
+}
+
+/* Its destination is new, and nobody has looked around for a while: it must
+ * not wait for the next sweep, a minute away. */
+START_TEST(relay__sends_the_first_report_to_a_domain_at_once)
+{
+	struct rig r;
+
+	rig_init(&r, NEVER "bounce { send = \"all\"  route = \"primary\" }\n");
+	sink_close(&r.sink);
+	rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test"});
+	rig_start(&r);
+	first_sweep_ms = clock_mono_ms() + 1500;
+	rig_until(&r, is_first_sweep_over);
+	sink_open(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	ck_assert_str_eq(r.sink.messages[0].from, "");
+	rig_done(&r);
+}
+END_TEST
+
 static bool has_report(struct rig *r)
 {
 	uint32_t dest;
@@ -251,6 +279,7 @@ int main(void)
 		TEST(relay__holds_a_failed_message_in_quarantine_by_default),
 		TEST(relay__does_not_quarantine_while_other_recipients_wait),
 		TEST(relay__sends_a_report_by_the_primary_when_told_so),
+		TEST(relay__sends_the_first_report_to_a_domain_at_once),
 		TEST(relay__keeps_a_report_while_the_senders_mx_cannot_be_found),
 		LOOP(relay__drops_what_nobody_wants_a_report_of, offers_dsn),
 		LOOP(relay__reports_success_itself_where_the_primary_knows_no_dsn,
