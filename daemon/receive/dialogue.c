@@ -128,7 +128,7 @@ static void take_body(struct dialogue *d, struct slice bytes)
 		return;
 	}
 	smtp_server_answer(d->server, NULL);
-	dialogue_set_deadline(d, d->config->smtp.data_timeout);
+	dialogue_renew_deadline(d);
 }
 
 static void begin_data(struct dialogue *d)
@@ -250,9 +250,7 @@ static bool say(struct dialogue *d)
 		return false;
 	stream_write(d->stream, out);
 	smtp_server_sent(d->server, out.n);
-	dialogue_set_deadline(d, smtp_server_in_data(d->server)
-					 ? d->config->smtp.data_timeout
-					 : d->config->smtp.command_timeout);
+	dialogue_renew_deadline(d);
 	return true;
 }
 
@@ -359,7 +357,7 @@ static void on_tls(void *data)
 
 	dialogue_enter(d, DIALOGUE_TALK);
 	smtp_server_tls_started(d->server);
-	dialogue_set_deadline(d, d->config->smtp.command_timeout);
+	dialogue_renew_deadline(d);
 	dialogue_go_on(d);
 }
 
@@ -369,7 +367,7 @@ static void answer(struct dialogue *d, const struct smtp_reply *reply)
 	d->open = SMTP_ASK_NOTHING;
 	dialogue_enter(d, DIALOGUE_TALK);
 	smtp_server_answer(d->server, reply);
-	dialogue_set_deadline(d, d->config->smtp.command_timeout);
+	dialogue_renew_deadline(d);
 	dialogue_go_on(d);
 }
 

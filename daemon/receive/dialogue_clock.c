@@ -1,4 +1,3 @@
-#include "mxhold/base/assert.h"
 #include "mxhold/base/stats.h"
 #include "mxhold/receive/dialogue_parts.h"
 
@@ -22,6 +21,15 @@ void dialogue_set_deadline(struct dialogue *d, int64_t after_ms)
 	dialogue_arm(d);
 }
 
+void dialogue_renew_deadline(struct dialogue *d)
+{
+	if (d->state != DIALOGUE_TALK)
+		return;
+	dialogue_set_deadline(d, smtp_server_in_data(d->server)
+					 ? d->config->smtp.data_timeout
+					 : d->config->smtp.command_timeout);
+}
+
 static void time_out(struct dialogue *d, const char *why)
 {
 	switch (d->state) {
@@ -43,8 +51,11 @@ static void time_out(struct dialogue *d, const char *why)
 		dialogue_shut(d, "4.4.2", why);
 		dialogue_run(d);
 		break;
-	default:
-		MX_ASSERT(!"a deadline while nothing is waited for");
+	case DIALOGUE_NEW:
+	case DIALOGUE_ADMIT:
+	case DIALOGUE_ANSWER:
+	case DIALOGUE_OVER:
+		break; /* it is not the client who is waited for */
 	}
 }
 

@@ -35,6 +35,9 @@ void dialogue_greet(struct dialogue *d); /* may end */
 void dialogue_on_timer(void *data);
 void dialogue_arm(struct dialogue *d);
 void dialogue_set_deadline(struct dialogue *d, int64_t after_ms);
+/* The client has done its part: it has its full time again. Does nothing
+ * while the client itself waits. */
+void dialogue_renew_deadline(struct dialogue *d);
 
 /* dialogue_end.c. in_order: what was said is written first. */
 void dialogue_end(struct dialogue *d, bool in_order, const char *why);

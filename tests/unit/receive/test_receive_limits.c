@@ -132,6 +132,27 @@ START_TEST(receive__a_domain_over_its_quota_is_deferred)
 }
 END_TEST
 
+/* ---- clocks ---- */
+
+/* The replies to MAIL and RCPT are written while the commit is awaited. */
+START_TEST(receive__a_slow_disk_is_not_the_clients_fault)
+{
+	int fd;
+
+	door_open_held(&door, "smtp { command_timeout = \"400ms\" }", "");
+	fd = client_ready(&door);
+	client_send(fd, "MAIL FROM:<a@b.test>\r\nRCPT TO:<joe@example.com>\r\n"
+			"BDAT 8 LAST\r\nS: x\r\n\r\n");
+	client_expect(fd, "250 2.1.0");
+	client_expect(fd, "250 2.1.5");
+	usleep(1000000);
+	door_start_writer(&door);
+	client_expect(fd, "250 2.0.0 kept as ");
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
 /* ---- proxies and primaries ---- */
 
 START_TEST(receive__believes_a_proxy_it_knows)
@@ -291,6 +312,7 @@ int main(void)
 		LOOP(receive__a_network_that_sends_too_much_is_slowed, actions),
 		TEST(receive__who_talks_before_the_greeting_is_deferred),
 		TEST(receive__a_domain_over_its_quota_is_deferred),
+		TEST(receive__a_slow_disk_is_not_the_clients_fault),
 		TEST(receive__believes_a_proxy_it_knows),
 		TEST(receive__a_proxy_must_speak_the_protocol),
 		TEST(receive__counts_the_clients_behind_a_proxy),
