@@ -174,6 +174,9 @@ static void build_recipients(struct builder *b, const struct tree_section *s,
 	const struct tree_value *v = tree_value(s, "recipients");
 	size_t n = v ? v->n : 0;
 
+	d->recipients_at.file =
+		pool_strdup(b->pool, v ? v->at.file : s->at.file);
+	d->recipients_at.line = v ? v->at.line : s->at.line;
 	d->recipients.v = pool_array(b->pool, n + 1, sizeof(char *));
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(v->texts[i], "learn") == 0)

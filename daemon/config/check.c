@@ -26,6 +26,11 @@ static struct place place_in(const struct tree_section *s, const char *option)
 	return v ? v->at : s->at;
 }
 
+static struct config_place kept_place(struct builder *b, struct place at)
+{
+	return (struct config_place){pool_strdup(b->pool, at.file), at.line};
+}
+
 static void check_readable(struct builder *b, struct place at,
 			   const char *label, const char *file)
 {
@@ -56,6 +61,8 @@ static void check_tls(struct builder *b)
 	struct place at = place_of(b, SCHEMA_TLS, "cert");
 	bool cert, key;
 
+	t->cert_at = kept_place(b, at);
+	t->key_at = kept_place(b, place_of(b, SCHEMA_TLS, "key"));
 	if (t->cert.n != t->key.n) {
 		complain(b->complaints, place_of(b, SCHEMA_TLS, "key"),
 			 "tls.key", "%zu keys for %zu certificates", t->key.n,
@@ -229,10 +236,11 @@ static void check_primary_tls(struct builder *b, const struct config_primary *p,
 							    : "verify");
 }
 
-static void check_primary_files(struct builder *b,
-				const struct config_primary *p,
+static void check_primary_files(struct builder *b, struct config_primary *p,
 				const struct tree_section *s)
 {
+	p->ca_at = kept_place(b, place_in(s, "ca"));
+	p->client_cert_at = kept_place(b, place_in(s, "client_cert"));
 	if (strcmp(p->ca, "system") != 0)
 		check_readable(b, place_in(s, "ca"),
 			       tree_label(b->tree, s, "ca"), p->ca);
@@ -303,7 +311,7 @@ static void check_loop(struct builder *b, const struct config_primary *p,
 static void check_primaries(struct builder *b)
 {
 	for (size_t i = 0; i < b->n_primary_sections; i++) {
-		const struct config_primary *p = b->c->primaries[i];
+		struct config_primary *p = b->c->primaries[i];
 		const struct tree_section *s = b->primary_sections[i];
 
 		check_primary_tls(b, p, s);
@@ -330,6 +338,40 @@ static void drop_unused_by_mx(struct builder *b)
 }
 
 /* Domains */
+
+static bool is_not_supported(const char *source)
+{
+	return strncmp(source, "https://", 8) == 0 ||
+	       strncmp(source, "exec:/", 6) == 0;
+}
+
+/* A list without one of its sources would refuse those it names, so that none
+ * is read while such a source stands there; the one that was read before
+ * stays in force. */
+static void check_supported(struct builder *b, const struct config_domain *d,
+			    struct place at, const char *label)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->recipients.n; i++)
+		n += is_not_supported(d->recipients.v[i]);
+	for (size_t i = 0; i < d->recipients.n; i++) {
+		const char *from = d->recipients.v[i];
+
+		if (!is_not_supported(from))
+			continue;
+		if (n == d->recipients.n && !d->learn)
+			complain(b->complaints, at, label,
+				 "%s is not supported yet, and nothing else "
+				 "says who is known",
+				 from);
+		else
+			complain_mildly(b->complaints, at, label,
+					"%s is not supported yet: no list of "
+					"this domain is read while it is named",
+					from);
+	}
+}
 
 static void check_recipients(struct builder *b, const struct config_domain *d,
 			     const struct tree_section *s)
@@ -361,6 +403,8 @@ static void check_domain(struct builder *b, const struct config_domain *d,
 			 const struct tree_section *s)
 {
 	check_recipients(b, d, s);
+	check_supported(b, d, place_in(s, "recipients"),
+			tree_label(b->tree, s, "recipients"));
 	if (d->queue.hard_limit != b->c->queue.hard_limit ||
 	    d->queue.retention != b->c->queue.retention)
 		check_queue(b, s->at, tree_label(b->tree, s, "queue"),

@@ -75,8 +75,8 @@ static void check_variables(struct scan *s, const char *p, size_t n)
 			continue;
 		complain(s->complaints, (struct place){s->out->file, s->line},
 			 NULL,
-			 "${%s} names a variable that is not set; write "
-			 "\\${ for the characters themselves",
+			 "${%s} names a variable that is not set; put a "
+			 "backslash before it for the characters themselves",
 			 name);
 		s->bad = true;
 	}

@@ -35,11 +35,18 @@ struct config_listen {
 	bool etrn;
 };
 
+/* Where something was written, for complaints about what a file holds. */
+struct config_place {
+	char *file; /* never NULL */
+	int line;   /* 0 = the file as a whole */
+};
+
 struct config_tls {
 	struct config_strings cert, key; /* same length; "auto" resolved to
 					  * files in state_dir by the daemon */
 	bool automatic;                  /* cert and key are "auto" */
 	char *min_version;
+	struct config_place cert_at, key_at;
 };
 
 struct config_smtp {
@@ -206,6 +213,7 @@ struct config_primary {
 	bool has_source;
 	struct inet_addr source;
 	enum primary_handover handover;
+	struct config_place ca_at, client_cert_at; /* not when implicit */
 };
 
 enum when_up {
@@ -227,6 +235,7 @@ struct config_domain {
 	struct config_primary *primary;
 	struct config_strings recipients; /* sources but "learn" */
 	bool learn;
+	struct config_place recipients_at;
 	int64_t refresh;
 	uint32_t max_shrink; /* percent */
 	int64_t stale_after;

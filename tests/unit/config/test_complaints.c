@@ -168,6 +168,17 @@ static const struct {
 	 "@/c:2: policy.milter: warning: has no effect in this version\n"
 	 "@/c:2: policy.milter: \"tcp:1\" is not a milter, such as unix:/path "
 	 "or inet:127.0.0.1:11332\n"},
+	{HOST "domain \"a.example\" { primary = \"mx1.a.example\"\n"
+	      "recipients = \"exec:/bin/list\" }\n",
+	 "@/c:3: domain \"a.example\".recipients: exec:/bin/list is not "
+	 "supported yet, and nothing else says who is known\n"},
+	{HOST "domain \"a.example\" { primary = \"mx1.a.example\"\n"
+	      "recipients = {\"https://a.example/l\", \"learn\"} }\n"
+	      "user = \"no-such-user-here\"\n",
+	 "@/c:4: user: there is no user \"no-such-user-here\"\n"
+	 "@/c:3: domain \"a.example\".recipients: warning: "
+	 "https://a.example/l is not supported yet: no list of this domain is "
+	 "read while it is named\n"},
 	{HOST "user = \"no-such-user-here\"\n" DOM,
 	 "@/c:2: user: there is no user \"no-such-user-here\"\n"},
 	/* grammar */
@@ -175,7 +186,7 @@ static const struct {
 	 "@/c:2: the string that begins on this line is not closed on it\n"},
 	{HOST "user = \"${NO_SUCH_VARIABLE_HERE}\"\n" DOM,
 	 "@/c:2: ${NO_SUCH_VARIABLE_HERE} names a variable that is not set; "
-	 "write \\\\${ for the characters themselves\n"},
+	 "put a backslash before it for the characters themselves\n"},
 	{HOST "/* open\n" DOM,
 	 "@/c:2: the comment that begins here is never closed with */\n"},
 	{HOST "smtp { max_hops = 3\n",
