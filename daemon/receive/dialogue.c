@@ -266,7 +266,8 @@ static bool is_choked(struct dialogue *d)
 /* Not between the chunks of a message either. */
 static bool is_to_be_shut(const struct dialogue *d)
 {
-	return d->stopping && !d->shut_why && !pace_is_on(&d->pace) &&
+	return d->stopping && !d->shut_why &&
+	       !(d->intake && pace_is_on(&d->pace)) &&
 	       !smtp_server_in_data(d->server);
 }
 
@@ -303,6 +304,24 @@ void dialogue_go_on(struct dialogue *d)
 
 /* ---- callbacks ---- */
 
+/*
+ * What the machine reads only to drop it (too large, refused) asks nothing;
+ * its sender has the same time, and must be as fast, as with any content.
+ */
+static void keep_pace(struct dialogue *d)
+{
+	if (d->state != DIALOGUE_TALK)
+		return;
+	if (!smtp_server_in_data(d->server)) {
+		if (!d->intake)
+			pace_end(&d->pace);
+		return;
+	}
+	if (!pace_is_on(&d->pace))
+		pace_begin(&d->pace, dialogue_now_ms(d));
+	dialogue_renew_deadline(d);
+}
+
 static size_t talk(struct dialogue *d, struct slice bytes)
 {
 	size_t taken = 0, n;
@@ -317,6 +336,7 @@ static size_t talk(struct dialogue *d, struct slice bytes)
 		if (!dialogue_run(d))
 			return bytes.n;
 	}
+	keep_pace(d);
 	return taken;
 }
 

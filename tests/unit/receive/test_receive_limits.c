@@ -153,6 +153,33 @@ START_TEST(receive__a_slow_disk_is_not_the_clients_fault)
 }
 END_TEST
 
+START_TEST(receive__who_sends_too_much_has_time_to_finish)
+{
+	int fd;
+
+	door_open(&door, "smtp { max_size = \"1K\" data_timeout = \"1500ms\" }",
+		  "");
+	fd = client_ready(&door);
+	client_to_data(fd);
+	for (int i = 0; i < 200; i++)
+		client_send(fd, "0123456789\r\n");
+	for (int i = 0; i < 8; i++) { /* is being dropped */
+		usleep(300000);
+		client_send(fd, "0123456789\r\n");
+	}
+	client_say(fd, ".", "552 5.3.4");
+	client_say(fd, "NOOP", "250");
+	client_send(fd, "BDAT 20 LAST\r\n"); /* without MAIL */
+	for (int i = 0; i < 10; i++) {
+		usleep(200000);
+		client_send(fd, "xy");
+	}
+	client_expect(fd, "503");
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
 /* ---- proxies and primaries ---- */
 
 START_TEST(receive__believes_a_proxy_it_knows)
@@ -313,6 +340,7 @@ int main(void)
 		TEST(receive__who_talks_before_the_greeting_is_deferred),
 		TEST(receive__a_domain_over_its_quota_is_deferred),
 		TEST(receive__a_slow_disk_is_not_the_clients_fault),
+		TEST(receive__who_sends_too_much_has_time_to_finish),
 		TEST(receive__believes_a_proxy_it_knows),
 		TEST(receive__a_proxy_must_speak_the_protocol),
 		TEST(receive__counts_the_clients_behind_a_proxy),
