@@ -41,14 +41,16 @@ static struct delivery *new_delivery(struct relay *r, uint64_t id)
 	return d;
 }
 
-void delivery_start(struct lane *l, struct dest *dest, uint64_t id)
+void delivery_start(struct lane *l, struct dest *dest,
+		    const struct due_row *row)
 {
-	struct delivery *d = new_delivery(l->relay, id);
+	struct delivery *d = new_delivery(l->relay, row->id);
 
 	(void)failpoint_hit("drain");
 	d->lane = l;
 	d->dest = dest;
 	d->dest_number = dest->number;
+	d->due_ms = row->due_ms;
 	d->era = l->era;
 	list_append(&l->deliveries, &d->item);
 	reading_load(d);
@@ -138,12 +140,14 @@ static void on_expired_loaded(struct delivery *d)
 
 void delivery_loaded(struct delivery *d)
 {
-	if (d->load == LOAD_ABSENT || d->load == LOAD_UNREADABLE) {
+	if (d->doomed || d->load == LOAD_ABSENT || d->load == LOAD_UNREADABLE) {
 		delivery_end(d);
 	} else if (!d->lane) {
 		on_expired_loaded(d);
 	} else if (is_stopped(&d->msg)) {
 		delivery_end(d);
+	} else if (d->load == LOAD_FAILED) {
+		settling_unread(d);
 	} else if (d->load == LOAD_DAMAGED) {
 		settling_damaged(d);
 	} else {
@@ -352,15 +356,27 @@ static void settle_or_go_on(struct delivery *d)
 		delivery_go_on(d);
 }
 
+/* The end of its content could not be given out, nor may the session be used
+ * again. What was deleted under way is simply gone. */
+static void not_read(struct delivery *d)
+{
+	pool_drop(d->link);
+	d->link = NULL;
+	if (d->load == LOAD_DAMAGED)
+		settling_damaged(d);
+	else if (d->load == LOAD_FAILED)
+		settling_unread(d);
+	else
+		delivery_end(d);
+}
+
 static void on_sent(void *data, const struct session_result *result)
 {
 	struct delivery *d = data;
 	struct outcome out;
 
-	if (d->load == LOAD_DAMAGED) {
-		pool_drop(d->link);
-		d->link = NULL;
-		settling_damaged(d);
+	if (d->load != LOAD_OK) {
+		not_read(d);
 		return;
 	}
 	judge(d, result, false, &out);
@@ -410,8 +426,8 @@ void delivery_go_on(struct delivery *d)
 		delivery_end(d);
 		return;
 	}
-	delivery_send(d, d->link);
 	reading_restart(d);
+	delivery_send(d, d->link);
 }
 
 /* --- end ----------------------------------------------------------------- */
@@ -460,10 +476,16 @@ static enum delivery_expired how_expired(const struct delivery *d)
 {
 	if (d->job)
 		return EXPIRED_SETTLED;
-	if (d->load != LOAD_OK && d->load != LOAD_DAMAGED)
+	if (d->load != LOAD_OK && d->load < LOAD_FAILED)
 		return EXPIRED_NOTHING;
 	return d->msg.state == QUEUE_QUARANTINE ? EXPIRED_QUARANTINED
 						: EXPIRED_NOTHING;
+}
+
+static bool is_to_be_removed(const struct delivery *d)
+{
+	return d->doomed && !d->settle.gone &&
+	       !(d->change && d->change->change == CHANGE_DELETE);
 }
 
 /* Out of everybody's sight; freed when nothing reads into it any more. */
@@ -473,6 +495,10 @@ void delivery_end(struct delivery *d)
 	struct link *link = d->link;
 
 	MX_ASSERT(d->state != DELIVERY_ENDED);
+	if (is_to_be_removed(d)) {
+		settling_remove(d);
+		return;
+	}
 	map_remove(&r->in_flight, relay_id_key(&d->id));
 	list_remove(&d->item);
 	d->link = NULL;

@@ -208,19 +208,30 @@ void dest_drop_pages(struct dest *d)
 	d->look_at_ms = 0;
 }
 
-static bool is_unreadable(const struct relay *r, uint64_t id)
+bool dest_has_row(const struct dest *d, const struct due_row *row)
+{
+	struct due_row found;
+	size_t n = 1;
+
+	/* A store that cannot be asked is no reason to ask at once again. */
+	return reader_due(d->relay->reader, d->number, row->due_ms, row->id - 1,
+			  row->due_ms, &found, &n) ||
+	       (n && found.id == row->id);
+}
+
+bool dest_passes_over(const struct relay *r, uint32_t dest, uint64_t id)
 {
 	for (size_t i = 0; i < UNREADABLE_MAX; i++) {
-		if (r->unreadable[i] == id)
+		if (r->unreadable[i].id == id && r->unreadable[i].dest == dest)
 			return true;
 	}
 	return false;
 }
 
-static bool is_free(const struct relay *r, uint64_t id)
+static bool is_free(const struct dest *d, uint64_t id)
 {
-	return !map_get(&r->in_flight, relay_id_key(&id)) &&
-	       !is_unreadable(r, id);
+	return !map_get(&d->relay->in_flight, relay_id_key(&id)) &&
+	       !dest_passes_over(d->relay, d->number, id);
 }
 
 /* Rows after (after_ms, all ids of it), due by until_ms, not under way. */
@@ -238,7 +249,7 @@ static void read_page(struct dest *d, int64_t after_ms, int64_t until_ms,
 			       until_ms, rows, &n))
 			return;
 		for (size_t k = 0; k < n; k++) {
-			if (is_free(r, rows[k].id))
+			if (is_free(d, rows[k].id))
 				page->rows[page->n++] = rows[k];
 		}
 		if (n) {
@@ -297,10 +308,10 @@ static void refill(struct dest *d, int64_t now_ms)
 }
 
 /* What was started by another way since the page was read is passed over. */
-static const struct due_row *head(const struct relay *r, struct due_page *page)
+static const struct due_row *head(const struct dest *d, struct due_page *page)
 {
 	while (!is_used_up(page)) {
-		if (is_free(r, page->rows[page->at].id))
+		if (is_free(d, page->rows[page->at].id))
 			return &page->rows[page->at];
 		page->at++;
 	}
@@ -310,12 +321,12 @@ static const struct due_row *head(const struct relay *r, struct due_page *page)
 const struct due_row *dest_peek(struct dest *d, enum window_class class,
 				int64_t now_ms)
 {
-	const struct due_row *row = head(d->relay, d->pages[class]);
+	const struct due_row *row = head(d, d->pages[class]);
 
 	if (row)
 		return row;
 	refill(d, now_ms);
-	return head(d->relay, d->pages[class]);
+	return head(d, d->pages[class]);
 }
 
 void dest_take(struct dest *d, enum window_class class)

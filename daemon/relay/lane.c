@@ -178,16 +178,16 @@ static bool start_next(struct lane *l, int64_t now_ms)
 	struct dest *old = oldest(l, WINDOW_OLD, now_ms);
 	struct dest *fresh = oldest(l, WINDOW_FRESH, now_ms);
 	enum window_class class;
+	struct due_row row;
 	struct dest *d;
-	uint64_t id;
 
 	if (!old && !fresh)
 		return false;
 	class = window_pick(&l->window, old, fresh);
 	d = class == WINDOW_OLD ? old : fresh;
-	id = dest_peek(d, class, now_ms)->id;
+	row = *dest_peek(d, class, now_ms);
 	dest_take(d, class);
-	delivery_start(l, d, id);
+	delivery_start(l, d, &row);
 	return true;
 }
 

@@ -35,18 +35,21 @@ void reading_load(struct delivery *d)
 	submit(d, load, on_loaded);
 }
 
-/* On a thread of the pool. 0, or -1. */
-static int read_chunks(struct delivery *d, struct reader *r)
+/* On a thread of the pool. That its checksum is wrong, and nothing else, is
+ * damage: it may be deleted while it is sent, and a store may fail. */
+static enum delivery_load read_chunks(struct delivery *d, struct reader *r)
 {
 	struct slice bytes;
+	int rc;
 
 	buf_clear(&d->body);
-	if (reader_body(r, d->id, d->next_chunk, DELIVERY_SMALL / CHUNK_SIZE,
-			&d->body, &d->next_chunk))
-		return -1;
+	rc = reader_body(r, d->id, d->next_chunk, DELIVERY_SMALL / CHUNK_SIZE,
+			 &d->body, &d->next_chunk);
+	if (rc)
+		return rc < 0 ? LOAD_FAILED : LOAD_ABSENT;
 	bytes = buf_slice(&d->body);
 	d->crc = crc32c(d->crc, bytes.p, bytes.n);
-	return d->next_chunk || d->crc == d->msg.crc ? 0 : -1;
+	return d->next_chunk || d->crc == d->msg.crc ? LOAD_OK : LOAD_DAMAGED;
 }
 
 /* Is the primary's 5xx for this recipient to be doubted? */
@@ -112,8 +115,8 @@ static void load(void *data, struct shelf_seat *seat)
 	if (d->on_expired && !d->is_late)
 		d->dest_number = first_open_dest(&d->msg);
 	pick_rcpts(d, seat->directory);
-	d->load = read_chunks(d, seat->reader) ? LOAD_DAMAGED : LOAD_OK;
-	d->whole = !d->next_chunk;
+	d->load = read_chunks(d, seat->reader);
+	d->whole = !d->next_chunk && d->load != LOAD_FAILED;
 	if (!d->whole)
 		buf_append_slice(&d->head, slice_head(buf_slice(&d->body),
 						      BOUNCE_CONTENT_MAX));
@@ -124,13 +127,29 @@ static void note_unreadable(struct delivery *d)
 	struct relay *r = d->relay;
 	struct log_line l;
 
-	r->unreadable[r->unreadable_at] = d->id;
+	if (dest_passes_over(r, d->dest_number, d->id))
+		return;
+	r->unreadable[r->unreadable_at] = (struct passed_over){
+		.id = d->id,
+		.dest = d->dest_number,
+	};
 	r->unreadable_at = (r->unreadable_at + 1) % UNREADABLE_MAX;
 	r->n_damaged++;
 	log_begin(&l, LOG_ERROR, "message.unreadable");
 	log_str(&l, "qid", d->qid);
-	log_str(&l, "why", "its record cannot be read; it is passed over");
+	log_str(&l, "why",
+		d->load == LOAD_ABSENT
+			? "it is due, but not there; it is passed over"
+			: "its record cannot be read; it is passed over");
 	log_end(&l);
+}
+
+/* One that was deleted has taken its row along. */
+static bool has_lost_its_message(const struct delivery *d)
+{
+	struct due_row row = {.id = d->id, .due_ms = d->due_ms};
+
+	return d->load == LOAD_ABSENT && d->lane && dest_has_row(d->dest, &row);
 }
 
 static void on_loaded(void *data)
@@ -142,10 +161,12 @@ static void on_loaded(void *data)
 		delivery_forget(d);
 		return;
 	}
+	if (d->state != DELIVERY_LOADING) /* not wanted, and being removed */
+		return;
 	/* A due row of a message without such recipients is no better. */
 	if (d->load == LOAD_OK && d->lane && d->n_rcpts == 0)
 		d->load = LOAD_UNREADABLE;
-	if (d->load == LOAD_UNREADABLE)
+	if (d->load == LOAD_UNREADABLE || has_lost_its_message(d))
 		note_unreadable(d);
 	delivery_loaded(d);
 }
@@ -173,7 +194,7 @@ void reading_on_body(void *data)
 
 	if (d->reading)
 		d->body_wanted = true;
-	else if (d->load == LOAD_DAMAGED)
+	else if (d->load != LOAD_OK)
 		session_body_failed(d->link->session);
 	else
 		give_slice(d);
@@ -183,24 +204,24 @@ static void read_slice(void *data, struct shelf_seat *seat)
 {
 	struct delivery *d = data;
 
-	d->slice_bad = read_chunks(d, seat->reader) != 0;
+	d->slice = read_chunks(d, seat->reader);
 }
 
-/* The end of a damaged message is never given out (nor its dot). */
+/* The end of what is not whole is never given out (nor its dot). */
 static void on_slice(void *data)
 {
 	struct delivery *d = data;
 
 	d->reading = false;
-	if (d->slice_bad)
-		d->load = LOAD_DAMAGED;
+	if (d->slice != LOAD_OK)
+		d->load = d->slice;
 	if (d->state == DELIVERY_ENDED) {
 		delivery_forget(d);
 		return;
 	}
 	if (d->state != DELIVERY_SENDING)
 		return;
-	if (d->load == LOAD_DAMAGED) {
+	if (d->load != LOAD_OK) {
 		if (d->body_wanted)
 			session_body_failed(d->link->session);
 	} else if (d->body_wanted) {

@@ -9,7 +9,8 @@
 #include "mxhold/relay/delivery.h"
 
 enum {
-	LOOK_EVERY_MS = 20 /* whatever number of messages come in */
+	LOOK_EVERY_MS = 20, /* whatever number of messages come in */
+	UNREAD_ALARM_MS = 3600 * 1000
 };
 
 static void on_turn(void *data);
@@ -271,6 +272,18 @@ bool relay_in_flight(const struct relay *r, uint64_t id)
 	return map_get(&r->in_flight, relay_id_key(&id)) != NULL;
 }
 
+bool relay_remove(struct relay *r, uint64_t id)
+{
+	struct delivery *d = map_get(&r->in_flight, relay_id_key(&id));
+
+	if (!d)
+		return false;
+	d->doomed = true;
+	if (d->state == DELIVERY_WAITING)
+		delivery_end(d); /* nothing has been sent yet */
+	return true;
+}
+
 bool relay_view(const struct relay *r, const char *primary,
 		struct relay_view *out)
 {
@@ -314,6 +327,11 @@ size_t relay_alarms(const struct relay *r, char (*out)[256], size_t max)
 		snprintf(out[n++], sizeof(*out),
 			 "%llu damaged messages were found in the queue",
 			 (unsigned long long)r->n_damaged);
+	if (n < max && r->unread_ms &&
+	    clock_mono_ms() - r->unread_ms < UNREAD_ALARM_MS)
+		snprintf(out[n++], sizeof(*out),
+			 "the store could not give the content of messages; "
+			 "they are tried again later");
 	return n;
 }
 

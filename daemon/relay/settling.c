@@ -381,6 +381,21 @@ static void try_again(struct delivery *d)
 	timer_start(d->again, STORE_AGAIN_MS);
 }
 
+static void tell_removed(const struct delivery *d)
+{
+	struct log_line l;
+
+	counter_add(&stats.messages_removed, 1);
+	log_begin(&l, LOG_INFO, "message.removed");
+	log_str(&l, "qid", d->qid);
+	if (!d->reading) {
+		log_private(&l, "from", d->msg.env.sender);
+		log_int(&l, "size", (int64_t)d->msg.size);
+	}
+	log_str(&l, "why", "an operator's word");
+	log_end(&l);
+}
+
 void settling_done(struct delivery *d)
 {
 	enum store_result result = d->job->result;
@@ -390,6 +405,8 @@ void settling_done(struct delivery *d)
 		return;
 	}
 	if (d->change) {
+		if (d->change->change == CHANGE_DELETE && d->change->changed)
+			tell_removed(d);
 		delivery_end(d);
 		return;
 	}
@@ -398,11 +415,60 @@ void settling_done(struct delivery *d)
 	delivery_go_on(d);
 }
 
-/* --- damage ------------------------------------------------------------- */
+/* --- damage, an operator's word ----------------------------------------- */
+
+static void submit_change(struct delivery *d, enum change change,
+			  const char *reason)
+{
+	struct job_change *c = mem_alloc(sizeof(*c));
+
+	c->job.kind = JOB_CHANGE;
+	c->job.report = on_reported;
+	c->job.data = d;
+	c->change = change;
+	c->ids[0] = d->id;
+	c->n = 1;
+	c->now_ms = clock_wall_ms();
+	snprintf(c->reason, sizeof(c->reason), "%s", reason);
+	d->state = DELIVERY_SETTLING;
+	mem_free(d->change);
+	d->change = c;
+	d->job = &c->job;
+	writer_submit(d->relay->parts.writer, d->job);
+}
+
+void settling_remove(struct delivery *d)
+{
+	submit_change(d, CHANGE_DELETE, "");
+}
+
+void settling_unread(struct delivery *d)
+{
+	struct log_line l;
+
+	d->relay->unread_ms = clock_mono_ms();
+	log_begin(&l, LOG_ERROR, "message.unread");
+	log_str(&l, "qid", d->qid);
+	log_str(&l, "why", "the store could not give its content; later again");
+	log_end(&l);
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		struct outcome_rcpt *o = &d->rcpts[i].judged;
+
+		if (d->rcpts[i].settled)
+			continue;
+		o->verdict = VERDICT_LATER;
+		smtp_reply_set(&o->reply, 451, "4.3.0",
+			       "its content could not be read from the queue");
+		d->rcpts[i].tried = true;
+	}
+	d->more = false;
+	d->state = DELIVERY_SETTLING;
+	if (!settling_begin(d))
+		delivery_end(d);
+}
 
 void settling_damaged(struct delivery *d)
 {
-	struct job_change *c = mem_alloc(sizeof(*c));
 	struct log_line l;
 
 	d->relay->n_damaged++;
@@ -410,19 +476,8 @@ void settling_damaged(struct delivery *d)
 	log_str(&l, "qid", d->qid);
 	log_str(&l, "why", "its checksum is wrong; it goes to quarantine");
 	log_end(&l);
-	c->job.kind = JOB_CHANGE;
-	c->job.report = on_reported;
-	c->job.data = d;
-	c->change = CHANGE_QUARANTINE;
-	c->ids[0] = d->id;
-	c->n = 1;
-	c->now_ms = clock_wall_ms();
-	snprintf(c->reason, sizeof(c->reason),
-		 "the content is damaged: its checksum is wrong");
-	d->state = DELIVERY_SETTLING;
-	d->change = c;
-	d->job = &c->job;
-	writer_submit(d->relay->parts.writer, d->job);
+	submit_change(d, CHANGE_QUARANTINE,
+		      "the content is damaged: its checksum is wrong");
 }
 
 void settling_free(struct delivery *d)

@@ -35,8 +35,9 @@ enum delivery_state {
 /* What reading came to. */
 enum delivery_load {
 	LOAD_OK,
-	LOAD_ABSENT,     /* no such message any more */
+	LOAD_ABSENT,     /* no such message (any more) */
 	LOAD_UNREADABLE, /* not even its record */
+	LOAD_FAILED,     /* the store could not give its content */
 	LOAD_DAMAGED     /* its content is not what was kept */
 };
 
@@ -65,8 +66,10 @@ struct delivery {
 	uint32_t dest_number;
 	uint32_t era; /* of the lane */
 	uint64_t id;
+	int64_t due_ms; /* of the row it was found by */
 	char qid[ID_TEXT_LEN + 1];
 	enum delivery_state state;
+	bool doomed;  /* an operator's word: removed when it ends */
 	bool is_late; /* lane NULL: its sender is told, nothing is settled */
 	void (*on_expired)(struct relay *r, enum delivery_expired how);
 
@@ -81,7 +84,7 @@ struct delivery {
 	bool whole;
 	uint32_t next_chunk; /* 0 = the end was read */
 	uint32_t crc;
-	bool slice_bad;              /* what the slice just read came to */
+	enum delivery_load slice;    /* what the one just read came to */
 	bool body_wanted;            /* the session waits for a slice */
 	struct delivery_rcpt *rcpts; /* pending at this destination */
 	size_t n_rcpts;
@@ -100,11 +103,11 @@ struct delivery {
 	/* the commit */
 	struct job *job; /* under way: settle or change */
 	struct job_settle settle;
-	struct job_change *change; /* into quarantine, when damaged */
+	struct job_change *change; /* to quarantine, or away */
 	struct timer *again;       /* the store failed: until it is kept */
 };
 
-void delivery_start(struct lane *l, struct dest *d, uint64_t id);
+void delivery_start(struct lane *l, struct dest *d, const struct due_row *row);
 /* Gives a message up whose time is over, for the first destination that has
  * recipients left. */
 void delivery_expire(struct relay *r, uint64_t id,
@@ -143,6 +146,10 @@ void reading_restart(struct delivery *d); /* for another transaction */
 bool settling_begin(struct delivery *d);
 /* Its content is not what was kept: to quarantine, nothing sent. */
 void settling_damaged(struct delivery *d);
+/* Its content could not be read: all recipients wait, by their timer. */
+void settling_unread(struct delivery *d);
+/* The operator's word about it comes true now. */
+void settling_remove(struct delivery *d);
 /* A report for what is late, and nothing else; false: nobody is to know. */
 bool settling_late(struct delivery *d);
 void settling_done(struct delivery *d); /* the job is back */

@@ -34,7 +34,7 @@ enum {
 	PAGE_ROWS = 64, /* due rows read at once */
 	PAGES_MAX = 8,  /* of rows that are all under way already */
 	SUSPECTS_MAX = 64,
-	UNREADABLE_MAX = 64,
+	UNREADABLE_MAX = 256,
 	PREFETCH_MAX = 8,    /* messages read ahead of a free session */
 	IN_FLIGHT_MAX = 256, /* of all lanes */
 	REPORT_LANES_MAX = 16,
@@ -91,6 +91,12 @@ struct lane {
 	char trouble[200]; /* why its sessions do not open, or "" */
 };
 
+/* A message that no attempt can be made of, until the next start. */
+struct passed_over {
+	uint64_t id;
+	uint32_t dest;
+};
+
 struct relay {
 	struct relay_parts parts;
 	const struct config *config; /* a reference */
@@ -110,8 +116,9 @@ struct relay {
 	int64_t looked_ms;    /* mono */
 	struct expiry *expiry;
 	struct delay *delay;
-	uint64_t unreadable[UNREADABLE_MAX];
+	struct passed_over unreadable[UNREADABLE_MAX];
 	uint32_t unreadable_at;
+	int64_t unread_ms;  /* mono: the store last failed; 0 = never */
 	uint64_t n_damaged; /* since the start, for the alarm */
 	bool stopping;
 	struct timer *grace;
@@ -151,6 +158,9 @@ void dest_drop_pages(struct dest *d);
 const struct due_row *dest_peek(struct dest *d, enum window_class class,
 				int64_t now_ms);
 void dest_take(struct dest *d, enum window_class class);
+/* Is there really such a row, just now? */
+bool dest_has_row(const struct dest *d, const struct due_row *row);
+bool dest_passes_over(const struct relay *r, uint32_t dest, uint64_t id);
 /* Mail that is held back because nobody is configured for it. */
 size_t dest_alarms(struct relay *r, char (*out)[256], size_t max);
 void dest_free_all(struct relay *r);

@@ -42,8 +42,11 @@ bool relay_pause(struct relay *r, const char *name, bool pause);
 bool relay_rate(struct relay *r, const char *name, uint32_t rate);
 /* Opens the breaker until further notice, or closes it. */
 bool relay_breaker(struct relay *r, const char *name, bool open);
-/* True while this message is being sent. */
+/* True while an attempt at this message is under way. */
 bool relay_in_flight(const struct relay *r, uint64_t id);
+/* Removes it when that attempt has ended, if there is anything left of it.
+ * False: none is under way, and whoever asks removes it. */
+bool relay_remove(struct relay *r, uint64_t id);
 
 struct relay_view { /* of one primary */
 	uint32_t connections, limit;

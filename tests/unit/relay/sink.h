@@ -54,7 +54,8 @@ struct sink {
 	int drop_times, mail_times, dot_times;
 	unsigned rcpt_max;     /* accepted in a transaction, then 452 */
 	unsigned max_sessions; /* more get 421; 0 = no limit */
-	int holds; /* so many replies to a dot are held until let_go */
+	int holds;   /* so many replies to a dot are held until let_go */
+	bool stalls; /* the first content is read when let_go */
 	bool let_go;
 	unsigned held; /* are held now, or were */
 	bool dsn;      /* offered */
@@ -196,6 +197,20 @@ static inline unsigned sink_held(struct sink *s)
 	return n;
 }
 
+/* Large content is then stuck half-way. */
+static void sink_stall(struct sink *s)
+{
+	bool stalls;
+
+	pthread_mutex_lock(&s->lock);
+	stalls = s->stalls;
+	s->stalls = false;
+	s->holds += stalls;
+	pthread_mutex_unlock(&s->lock);
+	if (stalls)
+		sink_hold(s);
+}
+
 static bool sink_data(struct sink_client *c, struct sink_message *m)
 {
 	struct sink *s = c->s;
@@ -208,6 +223,7 @@ static bool sink_data(struct sink_client *c, struct sink_message *m)
 		return true;
 	}
 	sink_say(c, "354 go on");
+	sink_stall(s);
 	if (!sink_read_body(c, m))
 		return false;
 	sink_hold(s);

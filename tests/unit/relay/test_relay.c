@@ -342,6 +342,33 @@ START_TEST(relay__takes_it_when_a_message_is_deleted_while_it_is_sent)
 }
 END_TEST
 
+static const int dot_replies[] = {0, 450};
+
+START_TEST(relay__removes_a_message_when_the_attempt_under_way_has_ended)
+{
+	uint64_t before = counter_get(&stats.messages_removed);
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	r.sink.holds = 1;
+	r.sink.dot = dot_replies[_i];
+	r.sink.dot_times = -1;
+	watched = rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	ck_assert(!relay_remove(r.relay, watched));
+	rig_until(&r, is_held);
+	ck_assert(relay_remove(r.relay, watched));
+	ck_assert_uint_eq(rig_queued(&r), 1);
+	sink_let_go(&r.sink);
+	rig_until(&r, is_flown);
+	ck_assert_uint_eq(rig_queued(&r), 0);
+	ck_assert_uint_eq(sink_count(&r.sink), dot_replies[_i] ? 0 : 1);
+	ck_assert_uint_eq(counter_get(&stats.messages_removed) - before,
+			  dot_replies[_i] ? 1 : 0);
+	rig_done(&r);
+}
+END_TEST
+
 static bool is_refusing(struct rig *r)
 {
 	struct primary_view v;
@@ -434,6 +461,8 @@ int main(void)
 		TEST(relay__keeps_the_breaker_as_an_operator_wants_it),
 		TEST(relay__takes_up_what_an_operator_releases_or_retries),
 		TEST(relay__takes_it_when_a_message_is_deleted_while_it_is_sent),
+		LOOP(relay__removes_a_message_when_the_attempt_under_way_has_ended,
+		     dot_replies),
 		TEST(relay__does_not_wait_for_what_hangs_from_before_an_outage),
 		TEST(relay__says_that_a_reply_was_not_waited_for_when_it_stops),
 		TEST(relay__ends_in_order_while_a_drain_is_under_way));

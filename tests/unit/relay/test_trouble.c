@@ -1,4 +1,6 @@
 /* A primary that breaks, leaves or refuses, and a queue that is damaged. */
+#include "mxhold/storage/key.h"
+#include "mxhold/storage/tables.h"
 #include "unit/relay/steps.h"
 
 /* --- trouble ------------------------------------------------------------- */
@@ -234,6 +236,93 @@ START_TEST(relay__never_sends_a_damaged_message)
 }
 END_TEST
 
+/* Takes one row out of the queue behind everybody's back. */
+static void lose(struct rig *r, enum table table, void *k, size_t n)
+{
+	MDB_val key = {.mv_data = k, .mv_size = n};
+	MDB_txn *txn;
+
+	ck_assert_int_eq(mdb_txn_begin(r->store->env, NULL, 0, &txn), 0);
+	ck_assert_int_eq(mdb_del(txn, r->store->dbi[table], &key, NULL), 0);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+}
+
+static bool is_left_alone(struct rig *r)
+{
+	return !relay_in_flight(r->relay, watched);
+}
+
+START_TEST(relay__ends_quietly_when_what_it_sends_is_gone_from_the_queue)
+{
+	char alarms[8][256];
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	r.sink.stalls = true;
+	watched = rig_add(&r, &(struct rig_mail){.pad = 30 << 20});
+	rig_start(&r);
+	rig_until(&r, is_held);
+	rig_change(&r, CHANGE_DELETE, watched);
+	sink_let_go(&r.sink);
+	rig_until(&r, is_left_alone);
+	rig_add(&r, &(struct rig_mail){0});
+	rig_until_got(&r, 1);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 1); /* the other */
+	ck_assert_uint_eq(relay_alarms(r.relay, alarms, 8), 0);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__defers_what_the_store_cannot_give)
+{
+	struct queue_message m;
+	char alarms[8][256];
+	uint8_t key[KEY_BODY];
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	watched = rig_add(&r, &(struct rig_mail){.pad = damaged_sizes[_i]});
+	key_body(key, watched, _i == 0 ? 0 : 150);
+	lose(&r, TABLE_BODY, key, sizeof(key));
+	rig_start(&r);
+	until_tried(&r, watched, 1);
+	ck_assert(look(&r, watched, &m));
+	ck_assert_int_eq(m.state, QUEUE_RETRY);
+	ck_assert(!m.quarantined);
+	ck_assert_slice_eq(slice_head(m.rcpts[0].reply, 9), "451 4.3.0");
+	ck_assert_uint_eq(sink_count(&r.sink), 0);
+	ck_assert_uint_eq(relay_alarms(r.relay, alarms, 8), 1);
+	ck_assert_ptr_nonnull(strstr(alarms[0], "tried again later"));
+	clock_fake(clock_mono_ms() + 2 * 3600000, clock_wall_ms());
+	ck_assert_uint_eq(relay_alarms(r.relay, alarms, 8), 0);
+	clock_fake_off();
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__passes_over_a_due_row_that_has_lost_its_message)
+{
+	char alarms[8][256];
+	uint8_t key[KEY_ID];
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	key_id(key, rig_add(&r, &(struct rig_mail){0}));
+	rig_add(&r, &(struct rig_mail){0});
+	lose(&r, TABLE_MESSAGE, key, sizeof(key));
+	rig_start(&r);
+	rig_until_got(&r, 1);
+	ck_assert_uint_eq(relay_alarms(r.relay, alarms, 8), 1);
+	ck_assert_ptr_nonnull(strstr(alarms[0], "1 damaged"));
+	rig_add(&r, &(struct rig_mail){0});
+	rig_until_got(&r, 2);
+	ck_assert_uint_eq(relay_alarms(r.relay, alarms, 8), 1);
+	ck_assert_ptr_nonnull(strstr(alarms[0], "1 damaged"));
+	rig_done(&r);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS(
@@ -247,5 +336,8 @@ int main(void)
 		TEST(relay__backs_off_when_connections_are_refused_with_421),
 		TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing),
 		TEST(relay__opens_the_breaker_when_known_recipients_are_refused),
-		LOOP(relay__never_sends_a_damaged_message, damaged_sizes));
+		LOOP(relay__never_sends_a_damaged_message, damaged_sizes),
+		TEST(relay__ends_quietly_when_what_it_sends_is_gone_from_the_queue),
+		LOOP(relay__defers_what_the_store_cannot_give, damaged_sizes),
+		TEST(relay__passes_over_a_due_row_that_has_lost_its_message));
 }
