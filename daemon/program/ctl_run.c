@@ -5,11 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "ctl.h"
 
-#include "mxhold/base/mem.h"
 #include "mxhold/base/text.h"
-#include "mxhold/net/tls_context.h"
 
 enum exit_code ctl_run_plain(struct ctl *c)
 {
@@ -264,46 +263,6 @@ enum exit_code ctl_run_change(struct ctl *c)
 
 /* config check, config show */
 
-/* What only OpenSSL can tell: whether keys fit their certificates. */
-static int check_tls(const struct config *c, struct error *err)
-{
-	const struct config_tls *t = &c->tls;
-	struct tls_pair *pairs;
-	struct tls_context *ctx;
-
-	if (t->automatic)
-		return 0;
-	pairs = mem_array(t->cert.n, sizeof(*pairs));
-	for (size_t i = 0; i < t->cert.n; i++)
-		pairs[i] = (struct tls_pair){t->cert.v[i], t->key.v[i]};
-	ctx = tls_context_server(pairs, t->cert.n, t->min_version, err);
-	mem_free(pairs);
-	tls_context_unref(ctx);
-	return ctx ? 0 : error_prefix(err, "%s: tls", c->file);
-}
-
-static int check_primary_tls(const struct config *c,
-			     const struct config_primary *p, struct error *err)
-{
-	struct tls_context *ctx = tls_context_client(
-		p->ca, *p->client_cert ? p->client_cert : NULL,
-		*p->client_key ? p->client_key : NULL, c->tls.min_version, err);
-
-	tls_context_unref(ctx);
-	return ctx ? 0
-		   : error_prefix(err, "%s: primary \"%s\"", c->file, p->name);
-}
-
-static int check_all_tls(const struct config *c, struct error *err)
-{
-	if (check_tls(c, err) < 0)
-		return -1;
-	for (size_t i = 0; i < c->n_primaries; i++)
-		if (check_primary_tls(c, c->primaries[i], err) < 0)
-			return -1;
-	return 0;
-}
-
 static json_t *lines_of(const char *text)
 {
 	json_t *out = json_array();
@@ -345,16 +304,14 @@ static void print_check(const struct ctl *c, const struct config *config,
 
 enum exit_code ctl_run_config_check(struct ctl *c)
 {
-	char *complaints = NULL, tls[sizeof(struct error) + 2];
-	struct config *config = config_load(c->config_file, &complaints);
-	struct error err = {0};
-	bool good = config && check_all_tls(config, &err) == 0;
+	char *complaints = NULL;
+	struct config *config =
+		check_load(c->config_file, CHECK_FILES, &complaints);
 
-	snprintf(tls, sizeof(tls), "%s\n", err.text);
-	print_check(c, good ? config : NULL, err.text[0] ? tls : complaints);
+	print_check(c, config, complaints);
 	free(complaints);
 	config_unref(config);
-	return good ? EXIT_DONE : EXIT_BAD_CONFIG;
+	return config ? EXIT_DONE : EXIT_BAD_CONFIG;
 }
 
 enum exit_code ctl_run_config_show(struct ctl *c)

@@ -17,6 +17,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "daemon.h"
 #include "mxhold/base/log.h"
 
@@ -185,7 +186,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	config = config_load(file, &complaints);
+	config = check_load(file, test ? CHECK_FILES : CHECK_TLS, &complaints);
 	if (complaints)
 		fputs(complaints, stderr);
 	free(complaints);

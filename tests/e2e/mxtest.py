@@ -63,6 +63,15 @@ def message(n=1, size=0, extra=b"", sender="sender@client.test",
     return head + body
 
 
+def make_cert(top, name, days=30):
+    cert, key = os.path.join(top, name + ".pem"), os.path.join(top, name + ".key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
+                    "-days", str(days), "-subj", f"/CN={name}", "-addext",
+                    f"subjectAltName=DNS:{name}"], check=True, capture_output=True)
+    return cert, key
+
+
 class Smtp:
     """A raw client: lines out, replies in, no help and no mercy."""
 

@@ -45,6 +45,52 @@ class Start(mxtest.Case):
             with self.subTest(text=text):
                 self.assert_config_error(good + text + "\n", word)
 
+    def assert_refused(self, conf, line, *words):
+        """By the check, by mxholdctl and by the start, naming file and line."""
+        with open(conf, encoding="utf-8") as f:
+            where = f"{conf}:{[line in text for text in f].index(True) + 1}: "
+        for args in (("-t",), ()):
+            code, said = self.run_daemon(*args, "-c", conf)
+            self.assertEqual(code, 7, said)
+            for word in (where, *words):
+                self.assertIn(word, said)
+        p = subprocess.run([os.path.join(BIN, "mxholdctl"), "-c", conf, "config", "check"],
+                           capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual(p.returncode, 7, p.stderr)
+        for word in (where, *words):
+            self.assertIn(word, p.stderr)
+        self.assertFalse(os.path.exists(self.path("state")), "something was started")
+
+    def test_a_certificate_that_is_none_is_named(self):
+        _, key = mxtest.make_cert(self.top, "mx2.test")
+        cert = self.write("none.pem", "no certificate\n")
+        self.global_extra = f'tls {{\n cert = "{cert}"\n key = "{key}"\n}}'
+        self.assert_refused(self.configure(), "cert = ", "tls.cert: ", cert)
+
+    def test_a_key_that_does_not_fit_is_named(self):
+        cert, _ = mxtest.make_cert(self.top, "mx2.test")
+        _, key = mxtest.make_cert(self.top, "other.test")
+        self.global_extra = f'tls {{\n cert = "{cert}"\n key = "{key}"\n}}'
+        self.assert_refused(self.configure(), "key = ", "tls.key: ", "does not fit", key)
+
+    def test_a_clients_certificate_that_is_none_is_named(self):
+        cert, key = self.write("none.pem", "x\n"), self.write("none.key", "x\n")
+        self.config_extra = ('primary "one" {\n client_cert = "' + cert +
+                             f'"\n client_key = "{key}"\n}}\ndomain "one.test" {{\n'
+                             f'primary = "one"\nrecipients = "{self.path("rcpt")}" }}')
+        self.assert_refused(self.configure(), "client_cert = ", 'primary "one".client_cert: ',
+                            cert)
+
+    def test_a_line_of_a_list_that_cannot_be_understood_is_named(self):
+        self.recipients = ["good@example.test", "two words@x y"]
+        conf = self.configure()
+        for program, *args in (("mxholdd", "-t"), ("mxholdctl", "config", "check")):
+            p = subprocess.run([os.path.join(BIN, program), "-c", conf, *args],
+                               capture_output=True, text=True, check=False, timeout=60)
+            self.assertEqual(p.returncode, 7, p.stderr)
+            self.assertIn(self.path("rcpt") + ":2: ", p.stderr)
+            self.assertIn('domain "example.test".recipients', p.stderr)
+
     def test_a_good_file_checks_good(self):
         code, said = self.run_daemon("-t", "-c", self.configure())
         self.assertEqual(code, 0, said)

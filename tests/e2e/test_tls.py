@@ -15,15 +15,6 @@ except ImportError:
     dkim = None
 
 
-def make_cert(top, name, days=30):
-    cert, key = os.path.join(top, name + ".pem"), os.path.join(top, name + ".key")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
-                    "-days", str(days), "-subj", f"/CN={name}", "-addext",
-                    f"subjectAltName=DNS:{name}"], check=True, capture_output=True)
-    return cert, key
-
-
 class Server(mxtest.Case):
     def test_mail_comes_in_over_tls(self):
         self.start()
@@ -60,7 +51,7 @@ class Server(mxtest.Case):
                 ctx.wrap_socket(c.s)
 
     def test_a_certificate_is_replaced_by_a_reload(self):
-        cert, key = make_cert(self.top, "mx2.test")
+        cert, key = mxtest.make_cert(self.top, "mx2.test")
         self.global_extra = f'tls {{ cert = "{cert}"  key = "{key}" }}'
         self.start()
 
@@ -69,12 +60,12 @@ class Server(mxtest.Case):
                 c.starttls()
                 return c.s.getpeercert(binary_form=True)
         first = shown()
-        new_cert, new_key = make_cert(self.top, "new.test")
+        new_cert, new_key = mxtest.make_cert(self.top, "new.test")
         shutil.copy(new_cert, cert)
         shutil.copy(new_key, key)
         self.reload()
         self.assertNotEqual(shown(), first)
-        other, _ = make_cert(self.top, "other.test")
+        other, _ = mxtest.make_cert(self.top, "other.test")
         shutil.copy(other, cert)          # does not fit the key
         second = shown()
         self.reload()
@@ -95,7 +86,7 @@ class Client(mxtest.Case):
     def setUp(self):
         super().setUp()
         self.dns(f"primary.test A {self.ip}")
-        self.cert, self.key = make_cert(self.top, "primary.test")
+        self.cert, self.key = mxtest.make_cert(self.top, "primary.test")
 
     def tls_primary(self, *faults, cert=None, key=None):
         return self.primary(*faults, args=("--cert", cert or self.cert,
@@ -151,7 +142,7 @@ class Client(mxtest.Case):
         self.delivers(self.tls_primary("starttls"))
 
     def test_verify_refuses_another_name(self):
-        cert, key = make_cert(self.top, "wrong.test")
+        cert, key = mxtest.make_cert(self.top, "wrong.test")
         self.tls, self.more = "verify", f'ca = "{cert}"'
         self.never_delivers(self.tls_primary("starttls", cert=cert, key=key))
 

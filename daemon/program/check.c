@@ -1,0 +1,142 @@
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mxhold/config/complaints.h"
+#include "mxhold/net/tls_context.h"
+#include "mxhold/receive/recipients_file.h"
+
+static struct place place(const struct config_place *at)
+{
+	return (struct place){at->file, at->line};
+}
+
+/* TLS */
+
+/* Each pair alone, so that every one that is bad is named. */
+static void check_pair(const struct config_tls *t, size_t i,
+		       struct complaints *all)
+{
+	struct tls_pair pair = {t->cert.v[i], t->key.v[i]};
+	struct error err = {0};
+	struct tls_context *ctx =
+		tls_context_server(&pair, 1, t->min_version, &err);
+	/* What is wrong with a key begins so, a misfit as well. */
+	bool key = strncmp(err.text, "key ", 4) == 0;
+
+	if (!ctx)
+		complain(all, place(key ? &t->key_at : &t->cert_at),
+			 key ? "tls.key" : "tls.cert", "%s", err.text);
+	tls_context_unref(ctx);
+}
+
+static void check_primary(const struct config *c,
+			  const struct config_primary *p,
+			  struct complaints *all)
+{
+	const char *cert = *p->client_cert ? p->client_cert : NULL;
+	const char *key = *p->client_key ? p->client_key : NULL;
+	struct tls_context *ctx;
+	struct error err = {0};
+	char label[512];
+	bool ca;
+
+	if (p->implicit || (strcmp(p->ca, "system") == 0 && !cert))
+		return;
+	ctx = tls_context_client(p->ca, cert, key, c->tls.min_version, &err);
+	ca = strncmp(err.text, "authorities ", 12) == 0;
+	snprintf(label, sizeof(label), "primary \"%s\".%s", p->name,
+		 ca ? "ca" : "client_cert");
+	if (!ctx)
+		complain(all, place(ca ? &p->ca_at : &p->client_cert_at), label,
+			 "%s", err.text);
+	tls_context_unref(ctx);
+}
+
+static void check_tls(const struct config *c, struct complaints *all)
+{
+	for (size_t i = 0; !c->tls.automatic && i < c->tls.cert.n; i++)
+		check_pair(&c->tls, i, all);
+	for (size_t i = 0; i < c->n_primaries; i++)
+		check_primary(c, c->primaries[i], all);
+}
+
+/* Lists of recipients */
+
+static int take(void *data, struct slice text)
+{
+	(void)data;
+	(void)text;
+	return 0;
+}
+
+static bool is_file(const char *source)
+{
+	return strncmp(source, "https://", 8) != 0 &&
+	       strncmp(source, "exec:", 5) != 0;
+}
+
+static void check_list(const struct config_domain *d, const char *file,
+		       struct complaints *all)
+{
+	struct recipients_sink sink = {.on_entry = take, .on_salt = take};
+	struct error err = {0};
+	char label[512];
+
+	snprintf(label, sizeof(label), "domain \"%s\".recipients", d->display);
+	if (recipients_file_read(file, d->name, &sink, &err) < 0)
+		complain(all, place(&d->recipients_at), label, "%s", err.text);
+	else if (sink.entries == 0 && d->recipients.n == 1)
+		complain_mildly(all, place(&d->recipients_at), label,
+				"%s holds no address of this domain", file);
+}
+
+static void check_lists(const struct config *c, struct complaints *all)
+{
+	for (size_t i = 0; i < c->n_domains; i++) {
+		const struct config_domain *d = &c->domains[i];
+
+		for (size_t j = 0; j < d->recipients.n; j++)
+			if (is_file(d->recipients.v[j]))
+				check_list(d, d->recipients.v[j], all);
+	}
+}
+
+/* All */
+
+/* Takes both over. */
+static char *joined(char *first, char *second)
+{
+	char *both = NULL;
+
+	if (!first || !second)
+		return first ? first : second;
+	if (asprintf(&both, "%s%s", first, second) < 0)
+		return first;
+	free(first);
+	free(second);
+	return both;
+}
+
+struct config *check_load(const char *file, enum check_depth depth,
+			  char **complaints)
+{
+	struct config *c = config_load(file, complaints);
+	struct complaints all;
+
+	if (!c)
+		return NULL;
+	complaints_init(&all);
+	check_tls(c, &all);
+	if (depth == CHECK_FILES)
+		check_lists(c, &all);
+	*complaints = joined(*complaints, complaints_text(&all));
+	if (all.errors) {
+		config_unref(c);
+		c = NULL;
+	}
+	complaints_done(&all);
+	return c;
+}
