@@ -2,6 +2,7 @@
 
 #include "mxhold/base/assert.h"
 #include "mxhold/base/mem.h"
+#include "mxhold/base/stats.h"
 #include "mxhold/receive/answer.h"
 #include "mxhold/receive/dialogue_parts.h"
 #include "mxhold/smtp/proxy.h"
@@ -179,17 +180,28 @@ static void ask_etrn(struct dialogue *d, struct slice domain)
 	worker_go_home(d->worker, &t->note, NOTE_ETRN);
 }
 
+/* RFC 3207 4.2: what already came in clear is not a command. */
+static void refuse_tls(struct dialogue *d)
+{
+	counter_add(&stats.sessions_failed, 1);
+	smtp_server_refuse_tls(d->server);
+	say(d);
+	dialogue_end(d, true, "octets behind STARTTLS");
+}
+
 static void start_tls(struct dialogue *d)
 {
+	if (smtp_server_was_injected(d->server)) {
+		refuse_tls(d);
+		return;
+	}
 	say(d);
 	dialogue_enter(d, DIALOGUE_TLS);
 	dialogue_set_deadline(d, MX_MIN(d->config->smtp.command_timeout,
 					(int64_t)HANDSHAKE_MS));
-	/* RFC 3207 4.2: what already came in clear is not a command. */
 	if (!d->worker->tls)
 		dialogue_fail(d, "no TLS any more");
-	else if (smtp_server_was_injected(d->server) ||
-		 stream_start_tls_server(d->stream, d->worker->tls) > 0)
+	else if (stream_start_tls_server(d->stream, d->worker->tls) > 0)
 		dialogue_fail(d, "octets behind STARTTLS");
 }
 

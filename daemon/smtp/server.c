@@ -284,6 +284,15 @@ bool smtp_server_was_injected(const struct smtp_server *s)
 	return s->injected || (s->open == SMTP_ASK_TLS && s->in.n > s->spent);
 }
 
+void smtp_server_refuse_tls(struct smtp_server *s)
+{
+	MX_ASSERT(s->open == SMTP_ASK_TLS && s->out.n >= s->go_ahead);
+	buf_truncate(&s->out, s->out.n - s->go_ahead);
+	s->open = SMTP_ASK_NOTHING;
+	server_say_text(s, 554, "5.5.1", "nothing may follow STARTTLS");
+	server_close(s);
+}
+
 void smtp_server_tls_started(struct smtp_server *s)
 {
 	MX_ASSERT(s->open == SMTP_ASK_TLS);

@@ -188,6 +188,8 @@ static void answered_helo(struct smtp_server *s, const struct smtp_reply *reply)
 static void do_starttls(struct smtp_server *s, struct slice arg,
 			struct smtp_question *q)
 {
+	size_t before = s->out.n;
+
 	(void)arg;
 	(void)q;
 	if (s->tls) {
@@ -200,6 +202,7 @@ static void do_starttls(struct smtp_server *s, struct slice arg,
 		server_refuse(s, 503, "5.5.1", "not within a transaction");
 	} else {
 		server_say_text(s, 220, "2.0.0", "go ahead");
+		s->go_ahead = s->out.n - before;
 		if (s->mode != MODE_CLOSED)
 			s->open = SMTP_ASK_TLS;
 	}

@@ -77,6 +77,7 @@ class BadInput(mxtest.Case):
             said = c.rest()
             self.assertNotIn(b"2.1.0", said)
             self.assertNotIn(b"250 2.0.0", said)
+            self.assertTrue(said.startswith(b"554 5.5.1 "), said)
         self.assert_serves()
 
     def test_a_client_that_vanishes_in_mid_body_leaves_nothing(self):

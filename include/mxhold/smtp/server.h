@@ -116,9 +116,12 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *reply);
 /* The handshake is done: all knowledge from before is forgotten (RFC 3207
  * 4.2). Octets that had come behind STARTTLS make the machine close. */
 void smtp_server_tls_started(struct smtp_server *s);
-/* Octets stand behind STARTTLS: the driver may hang up at once (RFC 3207 4.2,
- * CVE-2011-0411). */
+/* Octets stand behind STARTTLS (RFC 3207 4.2, CVE-2011-0411). */
 bool smtp_server_was_injected(const struct smtp_server *s);
+/* Instead of the handshake, while the 220 is still in the output: it is taken
+ * back, 554 is said, and the machine closes. Nothing that stands behind
+ * STARTTLS is looked at. */
+void smtp_server_refuse_tls(struct smtp_server *s);
 /* The driver ends it: 421 with this text, then SMTP_ASK_CLOSE. While a
  * question is open this waits for its answer, so that a message which is
  * being kept is told to be kept. */

@@ -66,7 +66,8 @@ struct smtp_server {
 	/* the open question, and the input it was made of */
 	enum smtp_ask open;
 	size_t spent; /* octets at the front of `in`, dropped when answered */
-	char *said;   /* HELO: the name, until it is accepted */
+	size_t go_ahead; /* STARTTLS: octets of the 220, last in `out` */
+	char *said;      /* HELO: the name, until it is accepted */
 	uint8_t said_hello;
 
 	char *helo; /* NUL-terminated, or NULL */

@@ -79,7 +79,9 @@ START_TEST(receive_tls__octets_behind_starttls_end_the_session)
 
 	door_open_tls(&door, "", "");
 	fd = client_ready(&door);
-	client_send(fd, "STARTTLS\r\nNOOP\r\n");
+	client_send(fd, "NOOP\r\nSTARTTLS\r\nNOOP\r\n");
+	client_expect(fd, "250 2.0.0");
+	client_expect(fd, "554 5.5.1");
 	client_expect_end(fd);
 	close(fd);
 	door_wait_empty(&door);
