@@ -1,4 +1,5 @@
 #include "daemon.h"
+#include "check.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ struct reload_waiter { /* who asked for the reload under way */
 
 struct daemon {
 	const struct config *config;
+	const struct config *first; /* what needs a restart is as in this */
 	const struct daemon_sockets *sockets;
 	struct loop *loop;
 	struct store *store;
@@ -54,7 +56,8 @@ struct daemon {
 	struct loop_signal *signals[4];
 	struct notify_watchdog *watchdog;
 	struct timer *housekeeping;
-	struct reload_waiter *waiters;
+	struct reload_waiter *waiters; /* for the reload under way */
+	struct reload_waiter *later;   /* asked meanwhile: for the next */
 	bool reloading, stopping;
 	int64_t started_ms;
 	int result;
@@ -80,17 +83,19 @@ static void on_recipients_freed(void *data);
 
 /* Start */
 
-static struct tls_context *make_tls(const struct config *c, struct error *err)
+/* The state_dir in force may not be that of c: it changes with a restart. */
+static struct tls_context *make_tls(const struct config *c,
+				    const char *state_dir, struct error *err)
 {
 	char cert[512], key[512];
 	struct tls_pair *pairs;
 	struct tls_context *ctx;
 
 	if (c->tls.automatic) {
-		snprintf(cert, sizeof(cert), "%s/tls", c->state_dir);
+		snprintf(cert, sizeof(cert), "%s/tls", state_dir);
 		mkdir(cert, 0700);
-		snprintf(cert, sizeof(cert), "%s/tls/cert.pem", c->state_dir);
-		snprintf(key, sizeof(key), "%s/tls/key.pem", c->state_dir);
+		snprintf(cert, sizeof(cert), "%s/tls/cert.pem", state_dir);
+		snprintf(key, sizeof(key), "%s/tls/key.pem", state_dir);
 		if (tls_self_signed(cert, key, c->hostname, err) < 0)
 			return NULL;
 		return tls_context_server(&(struct tls_pair){cert, key}, 1,
@@ -120,7 +125,7 @@ static int open_state(struct daemon *d)
 	if (directory_open(&d->directory, c->state_dir, false, d->err) < 0)
 		return -1;
 	d->look_up = directory_reader_new(d->directory, digest_sha256);
-	d->tls = make_tls(c, d->err);
+	d->tls = make_tls(c, c->state_dir, d->err);
 	return d->tls ? 0 : -1;
 }
 
@@ -452,35 +457,45 @@ static void swap_config(struct daemon *d, struct config *next,
 		on_receive_reloaded(d);
 }
 
-static void on_reload_asked(void *data, void (*on_done)(void *, const char *),
-			    void *arg)
+static void begin_reload(struct daemon *d)
 {
-	struct daemon *d = data;
-	struct reload_waiter *w = mem_alloc(sizeof(*w));
+	const char *file = d->config->file;
 	char *complaints = NULL, restart[256];
 	struct config *next;
 	struct tls_context *tls;
 	struct error err = {0};
 
-	*w = (struct reload_waiter){on_done, arg, d->waiters};
-	d->waiters = w;
-	if (d->reloading || d->stopping)
-		return; /* answered when the one under way is done */
 	notify_reloading();
-	next = config_load(d->config->file, &complaints);
-	tls = next ? make_tls(next, &err) : NULL;
+	next = check_load(file, CHECK_TLS, &complaints);
+	tls = next ? make_tls(next, d->first->state_dir, &err) : NULL;
 	if (!tls) {
-		refuse_reload(d, complaints ? complaints : err.text);
+		refuse_reload(d, next ? err.text : complaints);
 		config_unref(next);
 		free(complaints);
 		return;
 	}
 	free(complaints);
-	config_needs_restart(d->config, next, restart, sizeof(restart));
+	config_needs_restart(d->first, next, restart, sizeof(restart));
 	if (restart[0])
 		log_why(LOG_WARNING, "config.restart_needed", "%s", restart);
 	d->reloading = true;
 	swap_config(d, next, tls);
+}
+
+/* Who asks while one is under way may have changed a file that it has read
+ * already: another one follows. */
+static void on_reload_asked(void *data, void (*on_done)(void *, const char *),
+			    void *arg)
+{
+	struct daemon *d = data;
+	bool wait = d->reloading || d->stopping;
+	struct reload_waiter **list = wait ? &d->later : &d->waiters;
+	struct reload_waiter *w = mem_alloc(sizeof(*w));
+
+	*w = (struct reload_waiter){on_done, arg, *list};
+	*list = w;
+	if (!wait)
+		begin_reload(d);
 }
 
 static void on_receive_reloaded(void *data)
@@ -495,6 +510,11 @@ static void on_receive_reloaded(void *data)
 	log_end(&l);
 	answer_reload(d, NULL);
 	notify_ready("keeping mail");
+	if (!d->later || d->stopping)
+		return;
+	d->waiters = d->later;
+	d->later = NULL;
+	begin_reload(d);
 }
 
 /* Stop: door, relay, lists, the rest. */
@@ -559,7 +579,11 @@ static void free_parts(struct daemon *d)
 		store_close(d->store);
 	tls_context_unref(d->tls);
 	answer_reload(d, "stopping");
+	d->waiters = d->later;
+	d->later = NULL;
+	answer_reload(d, "stopping");
 	config_unref(d->config);
+	config_unref(d->first);
 }
 
 int daemon_run(const struct config *config,
@@ -567,6 +591,7 @@ int daemon_run(const struct config *config,
 {
 	struct daemon d = {
 		.config = config,
+		.first = config_ref(config),
 		.sockets = sockets,
 		.started_ms = clock_wall_ms(),
 		.err = err,

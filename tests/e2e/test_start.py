@@ -1,5 +1,6 @@
 """What can be wrong at the start, and a disk that fills: each a clear error."""
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -134,6 +135,47 @@ class Start(mxtest.Case):
         self.reload()
         self.assertTrue(self.events("config.refused"))
         self.send(message())
+
+    def test_a_reload_with_another_state_directory_asks_for_a_restart(self):
+        self.start()
+        text = self.config_text().replace(self.path("state"), self.path("elsewhere"))
+        self.write("mxholdd.conf", text)
+        self.ctl("config", "reload")
+        self.assertIn("state_dir", self.events("config.restart_needed")[0])
+        self.ctl("config", "reload")
+        self.assertEqual(len(self.events("config.restart_needed")), 2,
+                         "it is in force as little as before")
+        self.assertFalse(os.path.exists(self.path("elsewhere")))
+        with self.client() as c:
+            self.assertEqual(c.starttls()[0], 250)
+            self.assertEqual(c.mail(message())[0], 250)
+
+    def test_a_reload_asked_during_another_is_not_lost(self):
+        self.start()
+        for i in range(20):
+            for octets in (2000000 + i, 3000000 + i):
+                self.config_extra = f"smtp {{ max_size = {octets} }}"
+                # Never half a file: the signal may be acted on at any time.
+                os.replace(self.write("new.conf", self.config_text()),
+                           self.path("mxholdd.conf"))
+                if octets < 3000000:
+                    self.daemon.send_signal(signal.SIGHUP)
+            self.ctl("config", "reload")
+            with self.client() as c:
+                self.assertIn(f"SIZE {3000000 + i}", c.ehlo_reply[1])
+
+    def test_reloads_asked_at_once_are_all_answered(self):
+        self.start()
+        self.daemon.send_signal(signal.SIGSTOP)
+        asked = [subprocess.Popen([os.path.join(BIN, "mxholdctl"), "-c",
+                                   self.path("mxholdd.conf"), "config", "reload"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                 for _ in range(5)]
+        self.daemon.send_signal(signal.SIGHUP)
+        self.daemon.send_signal(signal.SIGCONT)
+        for p in asked:
+            said, _ = p.communicate(timeout=60)
+            self.assertEqual(p.returncode, 0, said)
 
     @unittest.skipUnless(os.getuid() == 0, "needs root to become somebody else")
     def test_a_state_directory_that_cannot_be_written(self):
