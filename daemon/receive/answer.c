@@ -30,8 +30,10 @@ static const struct smtp_reply *say(struct smtp_reply *reply, int code,
 	return reply;
 }
 
-static const struct smtp_reply *no_room(struct smtp_reply *reply)
+static const struct smtp_reply *no_room(struct dialogue *d,
+					struct smtp_reply *reply)
 {
+	d->refused++;
 	return say(reply, 452, "4.3.1", "no room left, try again later");
 }
 
@@ -90,8 +92,8 @@ const struct smtp_reply *answer_mail(struct dialogue *d,
 	d->declared = q->size;
 	d->hard_limit_ms = 0;
 	/* RFC 1870 6.1 (1) */
-	if (!store_has_room(d->worker->store, q->size))
-		return no_room(reply);
+	if (!worker_has_room(d->worker, q->size))
+		return no_room(d, reply);
 	return NULL;
 }
 
@@ -286,8 +288,8 @@ const struct smtp_reply *answer_data(struct dialogue *d,
 
 	if (!d->intake)
 		return say(reply, 554, "5.5.1", "no valid recipients");
-	if (!store_has_room(d->worker->store, d->declared))
-		return no_room(reply);
+	if (!worker_has_room(d->worker, d->declared))
+		return no_room(d, reply);
 	tell_facts(d, &facts, tls);
 	d->expire_ms =
 		d->hard_limit_ms ? facts.arrived_at_ms + d->hard_limit_ms : 0;

@@ -106,11 +106,6 @@ void gate_leave(struct gate *g, const struct inet_addr *network)
 		mem_free(map_remove(&g->networks, key));
 }
 
-uint32_t gate_sessions(const struct gate *g)
-{
-	return g->sessions;
-}
-
 struct reputation *gate_reputation(struct gate *g)
 {
 	return g->reputation;

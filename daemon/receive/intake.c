@@ -141,11 +141,6 @@ int intake_add(struct intake *in, struct slice address, const char *domain,
 	return 0;
 }
 
-size_t intake_count(const struct intake *in)
-{
-	return in->env.n_rcpts;
-}
-
 static int keep_facts(struct intake *in, const struct envelope *facts)
 {
 	struct envelope *env = &in->env;
@@ -221,9 +216,9 @@ static void settle_front(struct intake *in, bool is_last_chance)
 	at[1] = '\n';
 }
 
-static bool is_congested(const struct intake *in)
+bool intake_is_congested(const struct intake_host *host)
 {
-	return writer_waiting(in->host->writer) > CONGESTED;
+	return writer_waiting(host->writer) > CONGESTED;
 }
 
 enum intake_step intake_take(struct intake *in, struct slice bytes)
@@ -244,7 +239,7 @@ enum intake_step intake_take(struct intake *in, struct slice bytes)
 	if (in->flight == FLIGHT_NONE) {
 		submit_part(in);
 		if (in->failed != STORE_OK ||
-		    (in->body.n < PART_SIZE && !is_congested(in)))
+		    (in->body.n < PART_SIZE && !intake_is_congested(in->host)))
 			return INTAKE_GO;
 	}
 	in->is_waiting = true;
@@ -472,7 +467,8 @@ static void on_part(struct intake *in)
 		return;
 	}
 	/* Above the limit the next report is waited for, if one is to come. */
-	if (!in->is_waiting || (in->flight != FLIGHT_NONE && is_congested(in)))
+	if (!in->is_waiting ||
+	    (in->flight != FLIGHT_NONE && intake_is_congested(in->host)))
 		return;
 	in->is_waiting = false;
 	if (in->events)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "mxhold/base/assert.h"
+#include "mxhold/base/log.h"
 #include "mxhold/base/mem.h"
 #include "mxhold/net/digest.h"
 #include "mxhold/receive/dialogue.h"
@@ -11,7 +12,6 @@ enum {
 	REPUTATION_MAX = 16384,
 	TALLY_MS = 20,
 	UNBLOCK_MS = 20,
-	CONGESTED = 16 * 1024 * 1024,
 };
 
 static void on_note(void *data, struct mpsc_node *node);
@@ -60,6 +60,7 @@ struct worker *worker_new(const struct receive_parts *parts,
 		tls_context_ref(w->tls);
 	w->reputation = reputation_new(REPUTATION_MAX);
 	reputation_configure(w->reputation, &w->config->policy);
+	w->no_room_for = UINT64_MAX;
 	map_init(&w->up);
 	list_init(&w->dialogues);
 	list_init(&w->blocked);
@@ -240,11 +241,36 @@ static void on_intake_gone(void *data)
 	look_whether_stopped(data);
 }
 
-/* ---- the writer ---- */
+/* ---- the queue ---- */
+
+static void log_full(uint64_t size)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_ERROR, "queue.full");
+	log_str(&l, "why", "no room for another message");
+	log_int(&l, "size", (int64_t)size);
+	log_end(&l);
+}
+
+/* Small messages may fit where a large one does not: only one as large shows
+ * that there is room again, only a much smaller one that there is less. */
+bool worker_has_room(struct worker *w, uint64_t size)
+{
+	if (store_has_room(w->store, size)) {
+		if (size >= w->no_room_for)
+			w->no_room_for = UINT64_MAX;
+		return true;
+	}
+	if (size < w->no_room_for / 2)
+		log_full(size);
+	w->no_room_for = MX_MIN(w->no_room_for, size);
+	return false;
+}
 
 bool worker_is_congested(const struct worker *w)
 {
-	return writer_waiting(w->writer) > CONGESTED;
+	return intake_is_congested(&w->host);
 }
 
 void worker_block(struct worker *w, struct list *blocked)

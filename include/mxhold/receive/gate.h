@@ -35,7 +35,6 @@ enum admission gate_admit_behind(struct gate *g, const struct inet_addr *client,
 /* A connection has ended. network: as it was counted, or family 0. */
 void gate_leave(struct gate *g, const struct inet_addr *network);
 
-uint32_t gate_sessions(const struct gate *g);
 struct reputation *gate_reputation(struct gate *g);
 
 const char *admission_why(enum admission a); /* for logs */

@@ -55,7 +55,6 @@ struct intake *intake_new(struct intake_host *host, const char *sid,
 /* params: orcpt and notify. Everything is copied. 0, or -1 without memory. */
 int intake_add(struct intake *in, struct slice address, const char *domain,
 	       const struct recipient *params);
-size_t intake_count(const struct intake *in); /* recipients */
 /*
  * Content is about to come. facts: the envelope without recipients; copied.
  * size_hint: what SIZE= said. 0, or -1 without memory.
@@ -77,6 +76,8 @@ bool intake_commit(struct intake *in, const struct intake_end *end,
  * callback comes any more. NULL is fine. */
 void intake_abort(struct intake *in);
 
+/* More waits for the writer than may (16 MiB). */
+bool intake_is_congested(const struct intake_host *host);
 /* A job came home. */
 void intake_on_note(struct mpsc_node *note);
 

@@ -31,6 +31,7 @@ struct worker {
 	struct reputation *reputation;
 	struct map up;           /* names of primaries that are up */
 	struct intake_host host; /* of the intakes */
+	uint64_t no_room_for; /* smallest message the queue had no room for */
 	struct list dialogues;
 	struct list blocked;   /* dialogues that wait for the writer */
 	struct timer *unblock; /* runs while `blocked` is not empty */
@@ -56,7 +57,9 @@ void worker_go_home(struct worker *w, struct note *note, enum note_kind kind);
 /* A dialogue came or went. */
 void worker_attach(struct worker *w, struct list *in_worker);
 void worker_detach(struct worker *w, struct list *in_worker);
-/* More waits for the writer than may (16 MiB). */
+/* Has the queue room for a message of this size? A change is logged, once. */
+bool worker_has_room(struct worker *w, uint64_t size);
+/* More waits for the writer than may. */
 bool worker_is_congested(const struct worker *w);
 /* dialogue_on_unblocked is called when that is over. */
 void worker_block(struct worker *w, struct list *blocked);

@@ -1,9 +1,11 @@
 #include "mxhold/receive/receive.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "door.h"
+#include "mxhold/base/log.h"
 #include "mxhold/base/stats.h"
 
 static struct door_rig door;
@@ -128,6 +130,57 @@ START_TEST(receive__a_domain_over_its_quota_is_deferred)
 	client_say(fd, "MAIL FROM:<a@b.test>", "250");
 	client_say(fd, "RCPT TO:<joe@example.com>", "452 4.3.1");
 	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+/* How many log lines have this text. */
+static int count_lines(const char *text)
+{
+	FILE *f = fopen(rig_path(&door.rig, "log"), "r");
+	char line[1024];
+	int n = 0;
+
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, text) != NULL;
+	fclose(f);
+	return n;
+}
+
+static const char *mail_of(unsigned long size)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "MAIL FROM:<a@b.test> SIZE=%lu", size);
+	return text;
+}
+
+/* There is room for 256 MiB. */
+START_TEST(receive__says_once_that_there_is_no_room)
+{
+	int fd, log;
+
+	door_open(&door, "smtp { max_size = \"1G\" }", "");
+	log = open(rig_path(&door.rig, "log"), O_WRONLY | O_CREAT | O_APPEND,
+		   0600);
+	ck_assert_int_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
+	close(log);
+	log_configure(LOG_INFO, LOG_LOGFMT, false);
+	fd = client_ready(&door);
+	for (int i = 0; i < 3; i++) {
+		client_say(fd, mail_of(900000000), "452 4.3.1");
+		client_say(fd, mail_of(800000000), "452 4.3.1");
+		client_say(fd, mail_of(1000), "250"); /* small ones fit */
+		client_say(fd, "RSET", "250");
+	}
+	ck_assert_int_eq(count_lines("event=queue.full"), 1);
+	client_say(fd, mail_of(300000000), "452 4.3.1"); /* it got worse */
+	ck_assert_int_eq(count_lines("event=queue.full"), 2);
+	client_say(fd, "QUIT", "221");
+	close(fd);
+	door_wait_empty(&door);
+	ck_assert_int_eq(count_lines(" refused=7"), 1);
 	door_close(&door);
 }
 END_TEST
@@ -339,6 +392,7 @@ int main(void)
 		LOOP(receive__a_network_that_sends_too_much_is_slowed, actions),
 		TEST(receive__who_talks_before_the_greeting_is_deferred),
 		TEST(receive__a_domain_over_its_quota_is_deferred),
+		TEST(receive__says_once_that_there_is_no_room),
 		TEST(receive__a_slow_disk_is_not_the_clients_fault),
 		TEST(receive__who_sends_too_much_has_time_to_finish),
 		TEST(receive__believes_a_proxy_it_knows),
