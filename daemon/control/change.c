@@ -1,7 +1,8 @@
 /*
  * Acting on a choice of messages: a page of them is picked on the work pool,
  * changed by a job of the writer, and so on. If the client goes away, the
- * slice under way is the last.
+ * slice under way is the last. A message whose attempt is under way is not
+ * removed below it: the relay does that when the attempt has ended.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,9 @@ struct change_run {
 	struct job_change job;
 	struct query_pick picks[QUERY_PAGE];
 	size_t n_picks, n_done; /* of the page */
-	int rc;                 /* of picking */
+	size_t n_slice;         /* of them in the job or left to the relay */
+	size_t pick_of[CHANGE_MAX]; /* of the job's messages */
+	int rc;                     /* of picking */
 	enum change change;
 	uint64_t chosen, changed, bytes, in_flight;
 };
@@ -114,6 +117,25 @@ static int64_t expire_of(const struct change_run *run, int64_t now_ms)
 		       : 0;
 }
 
+static void add_to_slice(struct change_run *run, size_t n)
+{
+	struct relay *relay = run->request->control->parts.relay;
+	const struct query_pick *p = &run->picks[n];
+	struct job_change *j = &run->job;
+
+	run->n_slice++;
+	run->in_flight += relay_in_flight(relay, p->id);
+	if (j->change == CHANGE_DELETE && relay_remove(relay, p->id)) {
+		run->changed++;
+		run->bytes += p->size;
+		return;
+	}
+	run->pick_of[j->n] = n;
+	j->ids[j->n++] = p->id;
+}
+
+/* Submitted even if the relay has them all: what it submitted at once is
+ * then committed before the client hears of it. */
 static void submit_slice(struct change_run *run)
 {
 	struct request *r = run->request;
@@ -128,12 +150,11 @@ static void submit_slice(struct change_run *run)
 	};
 	snprintf(j->reason, sizeof(j->reason), "%s", reason_of(run->change));
 	j->expire_ms = expire_of(run, j->now_ms);
+	run->n_slice = 0;
 	for (size_t i = run->n_done; i < run->n_picks; i++) {
 		if (run->picks[i].is_quarantined != quarantined)
 			break;
-		j->ids[j->n++] = run->picks[i].id;
-		run->in_flight +=
-			relay_in_flight(c->parts.relay, run->picks[i].id);
+		add_to_slice(run, i);
 	}
 	r->is_busy = true;
 	atomic_fetch_add(&c->jobs_out, 1);
@@ -209,10 +230,10 @@ static void tally(struct change_run *run)
 	run->bytes += j->bytes;
 	for (size_t i = 0; i < j->n; i++)
 		if (j->done[i])
-			log_change(j->change, &run->picks[run->n_done + i]);
+			log_change(j->change, &run->picks[run->pick_of[i]]);
 	if (j->change == CHANGE_DELETE)
 		counter_add(&stats.messages_removed, j->changed);
-	run->n_done += j->n;
+	run->n_done += run->n_slice;
 }
 
 void change_on_note(struct control *c, struct mpsc_node *note)

@@ -147,6 +147,21 @@ static void run_drain_resume(struct request *r, const json_t *args)
 	drain(r, args, "resume", drain_pause, 0);
 }
 
+static bool force_breaker(struct relay *relay, const char *name, uint32_t arg)
+{
+	return relay_breaker(relay, name, arg != 0);
+}
+
+static void run_breaker_open(struct request *r, const json_t *args)
+{
+	drain(r, args, "open", force_breaker, 1);
+}
+
+static void run_breaker_close(struct request *r, const json_t *args)
+{
+	drain(r, args, "close", force_breaker, 0);
+}
+
 static void run_drain_rate(struct request *r, const json_t *args)
 {
 	uint64_t rate;
@@ -203,6 +218,8 @@ static const struct command commands[] = {
 	{"drain pause", run_drain_pause},
 	{"drain resume", run_drain_resume},
 	{"drain rate", run_drain_rate},
+	{"breaker open", run_breaker_open},
+	{"breaker close", run_breaker_close},
 	{"recipients test", run_recipients_test},
 	{"config reload", run_reload},
 	{"queue import", import_run},

@@ -21,7 +21,7 @@ enum exit_code ctl_run_plain(struct ctl *c)
 		sink.result = NULL;
 	}
 	exit = ctl_ask(c, ctl_name(c), c->args, &sink);
-	ctl_printer_free(p);
+	ctl_printer_free(p, exit);
 	return exit;
 }
 
@@ -188,8 +188,11 @@ static void print_changed(const struct ctl *c, const json_t *r)
 	printf("%" PRId64 " message%s %s\n", n, n == 1 ? "" : "s", past);
 	if (flying)
 		printf("%" PRId64 " of them %s being handed over just now; "
-		       "that attempt still ends as it ends\n",
-		       flying, flying == 1 ? "is" : "are");
+		       "%s\n",
+		       flying, flying == 1 ? "is" : "are",
+		       strcmp(c->command->verb, "delete") == 0
+			       ? "what is left after that attempt is removed"
+			       : "that attempt still ends as it ends");
 }
 
 static void print_dry(const struct ctl *c, const json_t *choice)

@@ -82,6 +82,34 @@ class Ctl(mxtest.Case):
         self.assertTrue(keep)
         self.assertTrue(self.events("message.removed"))
 
+    def test_what_is_deleted_in_flight_goes_when_the_attempt_has_ended(self):
+        self.primary("stall=body")
+        self.start()
+        qid = self.send(message(1, 900000))
+        name = self.ctl_json("primary", "list")["primaries"][0]["name"]
+        mxtest.wait_for("a connection", lambda:
+                        self.ctl_json("primary", "show", name)["connections"])
+        got = self.ctl_json("--yes", "queue", "delete", qid)
+        self.assertEqual((got["messages"], got["changed"], got["in_flight"]), (1, 1, 1))
+        self.parts[-1].stop()           # the attempt ends
+        self.wait_empty()
+        mxtest.wait_for("its log line", lambda: self.events("message.removed"))
+        self.assertEqual(self.events("message.damaged"), [])
+        self.assertFalse([a for a in self.ctl_json("status")["alarms"] if "damaged" in a])
+
+    def test_an_operator_opens_and_closes_the_breaker(self):
+        primary = self.primary()
+        self.start()
+        name = self.ctl_json("primary", "list")["primaries"][0]["name"]
+        self.ctl("breaker", "open", name)
+        self.send(message())
+        self.assertTrue([a for a in self.ctl_json("status")["alarms"] if "breaker" in str(a)])
+        self.assertEqual(self.count(), 1)
+        self.ctl("breaker", "close", "example.test")
+        self.wait_delivered(primary, 1)
+        self.wait_empty()
+        self.ctl("breaker", "open", "nobody.test", code=4)
+
     def test_acting_needs_a_word_and_a_choice(self):
         self.start()
         qid = self.send(message())
