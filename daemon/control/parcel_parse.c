@@ -182,7 +182,7 @@ static int check_destination(struct parsing *p, const struct recipient *r)
 static int get_rcpt(struct parsing *p, const json_t *from,
 		    struct queue_rcpt *out)
 {
-	uint64_t attempts;
+	uint64_t attempts = 0;
 
 	if (get_texts(p, from, out, parcel_rcpt_texts,
 		      MX_ARRAY_SIZE(parcel_rcpt_texts)) ||
@@ -236,7 +236,7 @@ static int get_client(struct parsing *p, const json_t *from,
 		      struct endpoint *out)
 {
 	const char *text = json_string_value(json_object_get(from, "client"));
-	uint64_t port;
+	uint64_t port = 0;
 
 	if (!text || (*text && inet_parse(slice_str(text), &out->addr) < 0))
 		return wrong(p, "client");
@@ -264,7 +264,7 @@ static int get_past(struct parsing *p, const json_t *from,
 {
 	const char *id = json_string_value(json_object_get(from, "id"));
 	const char *crc = json_string_value(json_object_get(from, "crc32c"));
-	uint64_t attempts;
+	uint64_t attempts = 0;
 	uint8_t sum[4];
 
 	if (!id || id_parse(slice_str(id), &out->id) < 0)

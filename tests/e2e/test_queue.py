@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 
 import mxtest
@@ -292,6 +293,27 @@ class Moving(mxtest.Case):
         self.assertEqual(self.count(), 1)
         self.ctl("queue", "verify")
 
+    def test_a_daemon_killed_in_an_import_takes_the_rest_later(self):
+        self.start()
+        self.fill()
+        self.export()
+        for point in ("after-commit-before-250:3", "before-commit:4", "chunk-put:100"):
+            self.stop()
+            shutil.rmtree(self.path("state"))
+            self.start(env={"MXHOLDD_FAIL": point})
+            code, text = self.complaints("queue", "import", self.path("out"))
+            if code == 0:
+                self.skipTest("built without MX_FAILPOINTS")
+            self.assertIn(code, (3, 6), text)
+            self.daemon.wait()
+            self.daemon = None
+            self.start()
+            before = self.count()
+            got = self.take()
+            self.assertEqual((got["imported"], got["present"]), (4 - before, before))
+            self.assertEqual(self.count(), 4)
+            self.ctl("queue", "verify")
+
     def test_an_operator_who_is_not_the_daemon_may_export_and_import(self):
         if os.getuid() != 0:
             self.skipTest("needs root to become somebody else")
@@ -384,6 +406,99 @@ class Compact(mxtest.Case):
         self.start()
         self.ctl("queue", "verify")
         self.assertFalse(os.path.exists(self.path("state/queue/data.mdb.new")))
+
+
+class Verify(mxtest.Case):
+    SHAPE = {"v", "messages", "recipients", "chunks", "bytes", "due_rows", "problems",
+             "found"}
+
+    def send_until(self, done, seed):
+        """Mail of every size, some of it half sent."""
+        n = 0
+        while not done.is_set():
+            n += 1
+            with self.client() as c:
+                size = (0, 3000, 70000, 600000)[(n + seed) % 4]
+                self.assertEqual(c.mail(message(n, size), rcpts=(
+                    "user@example.test", "other@example.test")[:1 + n % 2])[0], 250)
+            if n % 5 == 0:
+                with self.client() as c:
+                    c.cmd("MAIL FROM:<half@a.test>")
+                    c.cmd("RCPT TO:<user@example.test>")
+                    c.cmd("DATA")
+                    c.send(message(n, 900000))
+
+    def act_until(self, done):
+        """What operators do to the queue, whether something matches or not."""
+        acts = (("hold", "--limit", "7", "--all"), ("release", "--state", "held"),
+                ("delete", "--size", "+300K", "--limit", "9"), ("retry", "--all"))
+        n = 0
+        while not done.is_set():
+            p = subprocess.run([os.path.join(mxtest.BIN, "mxholdctl"), "-c",
+                                self.path("mxholdd.conf"), "--yes", "queue",
+                                *acts[n % len(acts)]], capture_output=True, check=False)
+            self.assertIn(p.returncode, (0, 4, 6), p.stderr)
+            n += 1
+
+    def test_verify_beside_a_busy_daemon_raises_no_false_alarm(self):
+        primary = self.primary("rcpt=450%20", "drop=dot%5")
+        self.start()
+        done, failures = threading.Event(), []
+
+        def guarded(fn, *args):
+            try:
+                fn(*args)
+            except Exception as e:      # pylint: disable=broad-except
+                failures.append(e)
+                done.set()
+        threads = [threading.Thread(target=guarded, args=a) for a in (
+            (self.send_until, done, 0), (self.send_until, done, 2),
+            (self.act_until, done))]
+        for t in threads:
+            t.start()
+        looks = []
+        try:
+            while (len(looks) < 40 or len(primary.index()) < 30) and not done.is_set():
+                looks.append(self.ctl_json("queue", "verify"))
+        finally:
+            done.set()
+            for t in threads:
+                t.join()
+        self.assertEqual(failures, [])
+        for got in looks:
+            self.assertEqual(set(got), self.SHAPE)
+            self.assertEqual((got["problems"], got["found"]), (0, []))
+        self.assertTrue(any(got["messages"] for got in looks))
+        self.stop()
+        self.ctl("queue", "verify")
+
+    def test_verify_finds_a_changed_octet_up_and_down(self):
+        self.start()
+        mark = b"a sentence that stands nowhere else"
+        qid = self.send(message(1, extra=b"X-Mark: " + mark + b"\r\n"))
+        self.send(message(2))
+        self.stop()
+        path = self.path("state/queue/data.mdb")
+        with open(path, "rb") as f:
+            data = f.read()
+        with open(path, "wb") as f:
+            f.write(data.replace(mark, mark.swapcase()))
+        for stopped in (True, False):
+            if not stopped:
+                self.start()
+            got = self.ctl_json("queue", "verify", code=1)
+            self.assertEqual(set(got), self.SHAPE)
+            self.assertEqual((got["messages"], got["problems"]), (2, 1))
+            self.assertIn(qid, got["found"][0])
+            self.assertIn("checksum", got["found"][0])
+            self.assertIn(qid, self.ctl("-o", "table", "queue", "verify", code=1))
+        # nor does a damaged message leave by an export
+        p = subprocess.run([os.path.join(mxtest.BIN, "mxholdctl"), "-c",
+                            self.path("mxholdd.conf"), "queue", "export", "--dir",
+                            self.path("out")], capture_output=True, check=False)
+        self.assertEqual(p.returncode, 6)
+        self.assertIn(f"{qid}.eml: its content in the queue is damaged".encode(), p.stderr)
+        self.assertEqual(len(os.listdir(self.path("out"))), 2)
 
 
 class Versions(mxtest.Case):

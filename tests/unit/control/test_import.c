@@ -412,6 +412,45 @@ START_TEST(export__tells_the_parcel_and_the_content)
 }
 END_TEST
 
+/* Up to the first raw line; then the message is deleted. */
+START_TEST(export__says_when_a_message_leaves_meanwhile)
+{
+	struct job_change change = {
+		.job = {.kind = JOB_CHANGE}, .change = CHANGE_DELETE, .n = 1};
+	struct query_live live = {0};
+	json_t *args = json_object();
+	enum exit_code exit;
+	struct buf out;
+	struct query *q;
+
+	change.ids[0] = import_whole(IMPORT_DONE);
+	q = query_new(store, config, &live, "queue export", args, &why, &exit);
+	ck_assert_ptr_nonnull(q);
+	buf_init(&out, 64 << 20);
+	while (!memmem(buf_slice(&out).p, out.n, "\"raw\"", 5))
+		ck_assert_int_eq(query_step(q, &out), QUERY_MORE);
+	run_job(&change.job);
+	while (query_step(q, &out) == QUERY_MORE)
+		continue;
+	said_done();
+	said = (struct said){.rows = json_array()};
+	for (struct slice s = buf_slice(&out); s.n;) {
+		ptrdiff_t lf = slice_index(s, '\n');
+
+		if (!memmem(s.p, (size_t)lf, "\"raw\"", 5))
+			hear_line(slice_head(s, (size_t)lf));
+		s = slice_skip(s, (size_t)lf + 1);
+	}
+	ck_assert_uint_eq(json_array_size(said.rows), 2);
+	ck_assert(json_is_true(
+		json_object_get(json_array_get(said.rows, 1), "gone")));
+	ck_assert_int_eq(said.exit, EXIT_DONE);
+	buf_done(&out);
+	query_free(q);
+	json_decref(args);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("import");
@@ -421,6 +460,8 @@ int main(void)
 
 	tcase_add_checked_fixture(small, setup_small, teardown_all);
 	tcase_add_checked_fixture(large, setup_large, teardown_all);
+	tcase_set_timeout(small, 60);
+	tcase_set_timeout(large, 60);
 	tcase_add_test(small, parcel__comes_back_as_it_went);
 	tcase_add_loop_test(small, parcel__refuses_what_is_wrong_and_names_it,
 			    0, MX_ARRAY_SIZE(wrongs));
@@ -436,6 +477,7 @@ int main(void)
 	tcase_add_test(large, import__of_a_broken_piece_is_refused);
 	tcase_add_test(small, import__of_no_hex_is_refused);
 	tcase_add_test(small, export__tells_the_parcel_and_the_content);
+	tcase_add_test(large, export__says_when_a_message_leaves_meanwhile);
 	suite_add_tcase(s, small);
 	suite_add_tcase(s, large);
 	r = srunner_create(s);

@@ -417,6 +417,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60); /* every message is synced */
 	tcase_add_test(t, query__list_has_the_fields_of_the_manual);
 	tcase_add_test(
 		t, query__an_empty_list_is_no_failure_but_an_empty_choice_is);
