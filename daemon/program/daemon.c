@@ -17,7 +17,7 @@
 #include "mxhold/net/timer.h"
 #include "mxhold/outbound/outbound.h"
 #include "mxhold/probe/prober.h"
-#include "mxhold/receive/policy.h"
+#include "mxhold/receive/facts.h"
 #include "mxhold/receive/receive.h"
 #include "mxhold/receive/recipients.h"
 #include "mxhold/relay/relay.h"
@@ -333,6 +333,29 @@ static bool on_etrn(void *data, const char *domain)
 	return relay_drain_now(d->relay, domain);
 }
 
+/* As RCPT would be answered now. */
+static void judge(struct daemon *d, const struct address *rcpt,
+		  struct policy_rcpt *p)
+{
+	struct reader *reader;
+	struct primary_view v;
+	bool is_up;
+
+	if (!policy_rcpt_prepare(p, d->config, rcpt))
+		policy_rcpt_decide(p,
+				   directory_lookup(d->look_up, p->domain->name,
+						    p->canonical, p->base));
+	if (p->verdict != POLICY_ACCEPTED)
+		return;
+	is_up = p->domain->primary &&
+		prober_view(d->prober, p->domain->primary->name, &v) &&
+		v.health.state == HEALTH_UP;
+	reader = reader_new(d->store);
+	facts_judge(p, rcpt, d->directory, reader, is_up);
+	if (reader)
+		reader_free(reader);
+}
+
 static void on_test_rcpt(void *data, const char *domain, const char *address,
 			 char *verdict, char *why, char *reply, size_t room)
 {
@@ -351,10 +374,7 @@ static void on_test_rcpt(void *data, const char *domain, const char *address,
 		snprintf(reply, room, "501 5.1.3 bad recipient address");
 		return;
 	}
-	if (!policy_rcpt_prepare(&p, d->config, &parsed))
-		policy_rcpt_decide(&p,
-				   directory_lookup(d->look_up, p.domain->name,
-						    p.canonical, p.base));
+	judge(d, &parsed, &p);
 	snprintf(verdict, room, "%s", verdicts[p.verdict]);
 	snprintf(why, room, "%s", p.why);
 	smtp_reply_format(&p.reply, reply, room);

@@ -7,8 +7,7 @@
 #include "mxhold/base/stats.h"
 #include "mxhold/base/text.h"
 #include "mxhold/net/loop.h"
-#include "mxhold/receive/policy.h"
-#include "mxhold/smtp/ehlo.h"
+#include "mxhold/receive/facts.h"
 
 void answer_log_begin(const struct dialogue *d, struct log_line *line,
 		      enum log_level level, const char *event)
@@ -99,32 +98,11 @@ const struct smtp_reply *answer_mail(struct dialogue *d,
 
 /* ---- RCPT ---- */
 
-static bool is_over_quota(struct worker *w, const struct config_domain *domain)
+static struct reader *reader_of(struct worker *w)
 {
-	struct queue_counts counts;
-	uint32_t dest;
-
-	if (domain->quota == 0)
-		return false;
 	if (!w->reader)
 		w->reader = reader_new(w->store);
-	if (!w->reader ||
-	    reader_dest_find(w->reader, DEST_DOMAIN, domain->name, &dest) ||
-	    reader_dest_counts(w->reader, dest, &counts))
-		return false;
-	return counts.bytes >= domain->quota;
-}
-
-/* RFC 6531 3.5: an address that the primary is known not to take. */
-static bool is_beyond_primary(struct worker *w, const struct address *rcpt,
-			      const struct config_domain *domain)
-{
-	struct peer_record rec;
-
-	return rcpt->utf8 && domain->primary &&
-	       directory_peer_get(w->directory, domain->primary->name, &rec) ==
-		       0 &&
-	       rec.last_up_ms != 0 && !(rec.ehlo_ext & EXT_SMTPUTF8);
+	return w->reader;
 }
 
 static bool is_primary_up(const struct worker *w,
@@ -132,36 +110,6 @@ static bool is_primary_up(const struct worker *w,
 {
 	return domain->primary &&
 	       map_get(&w->up, slice_str(domain->primary->name)) != NULL;
-}
-
-static void overrule(struct policy_rcpt *p, enum rcpt_refusal refusal,
-		     const char *why)
-{
-	p->verdict = p->reply.code < 500 ? POLICY_DEFERRED : POLICY_REJECTED;
-	p->refusal = refusal;
-	p->why = why;
-}
-
-/* What only the worker knows, for a recipient that policy would accept. */
-static void look_closer(struct worker *w, const struct address *rcpt,
-			struct policy_rcpt *p)
-{
-	if (is_beyond_primary(w, rcpt, p->domain)) {
-		smtp_reply_set(&p->reply, 553, "5.6.7",
-			       "the recipient's server does not take "
-			       "internationalized addresses");
-		overrule(p, RCPT_REFUSED_POLICY, "no SMTPUTF8");
-	} else if (p->domain->when_up == WHEN_UP_DEFER &&
-		   is_primary_up(w, p->domain)) {
-		smtp_reply_set(&p->reply, 451, "4.3.2",
-			       "%s is up, please use it",
-			       p->domain->primary->name);
-		overrule(p, RCPT_REFUSED_POLICY, "when_up = defer");
-	} else if (is_over_quota(w, p->domain)) {
-		smtp_reply_set(&p->reply, 452, "4.3.1",
-			       "too much mail is waiting for this domain");
-		overrule(p, RCPT_REFUSED_QUOTA, "quota");
-	}
 }
 
 static void decide(struct worker *w, const struct address *rcpt,
@@ -172,7 +120,9 @@ static void decide(struct worker *w, const struct address *rcpt,
 				   directory_lookup(w->listed, p->domain->name,
 						    p->canonical, p->base));
 	if (p->verdict == POLICY_ACCEPTED)
-		look_closer(w, rcpt, p);
+		facts_judge(p, rcpt, w->directory,
+			    p->domain->quota ? reader_of(w) : NULL,
+			    is_primary_up(w, p->domain));
 }
 
 static void log_refused(const struct dialogue *d, const struct address *rcpt,

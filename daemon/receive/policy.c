@@ -1,5 +1,7 @@
 #include "mxhold/receive/policy.h"
 
+#include "mxhold/base/assert.h"
+
 #include <stdio.h>
 
 #include "mxhold/mail/domain.h"
@@ -178,5 +180,35 @@ void policy_rcpt_decide(struct policy_rcpt *out, enum listed listed)
 	case LISTED_CATCHALL:
 		accept_it(out, "catch-all");
 		break;
+	}
+}
+
+static void overrule(struct policy_rcpt *p, enum rcpt_refusal refusal,
+		     const char *why)
+{
+	p->verdict = p->reply.code < 500 ? POLICY_DEFERRED : POLICY_REJECTED;
+	p->refusal = refusal;
+	p->why = why;
+}
+
+void policy_rcpt_overrule(struct policy_rcpt *p,
+			  const struct policy_facts *facts)
+{
+	MX_ASSERT(p->verdict == POLICY_ACCEPTED);
+	if (facts->is_beyond_primary) {
+		smtp_reply_set(&p->reply, 553, "5.6.7",
+			       "the recipient's server does not take "
+			       "internationalized addresses");
+		overrule(p, RCPT_REFUSED_POLICY, "no SMTPUTF8");
+	} else if (facts->is_primary_up &&
+		   p->domain->when_up == WHEN_UP_DEFER) {
+		smtp_reply_set(&p->reply, 451, "4.3.2",
+			       "%s is up, please use it",
+			       p->domain->primary->name);
+		overrule(p, RCPT_REFUSED_POLICY, "when_up = defer");
+	} else if (facts->is_over_quota) {
+		smtp_reply_set(&p->reply, 452, "4.3.1",
+			       "too much mail is waiting for this domain");
+		overrule(p, RCPT_REFUSED_QUOTA, "quota");
 	}
 }

@@ -102,6 +102,9 @@ domain "second.test" {{
                 c.cmd("MAIL FROM:<a@b.test>")
                 return c.cmd("RCPT TO:<user@example.test>")
         wait_for("451 4.3.2", lambda: answer()[1].startswith("4.3.2"))
+        got = self.ctl_json("recipients", "test", "example.test", "user@example.test")
+        self.assertEqual(got["verdict"], "defer", got)
+        self.assertTrue(got["reply"].startswith("451 4.3.2"), got)
         primary.stop()
         wait_for("mail to be taken", lambda: answer()[0] == 250)
 

@@ -33,4 +33,14 @@ bool policy_rcpt_prepare(struct policy_rcpt *out, const struct config *config,
 /* With what the directory says. */
 void policy_rcpt_decide(struct policy_rcpt *out, enum listed listed);
 
+struct policy_facts { /* of an accepted recipient's domain; see facts.h */
+	bool is_beyond_primary; /* needs SMTPUTF8, which it does not speak */
+	bool is_primary_up;
+	bool is_over_quota;
+};
+
+/* Turns an accepted recipient away after all, if the facts ask for it. */
+void policy_rcpt_overrule(struct policy_rcpt *p,
+			  const struct policy_facts *facts);
+
 #endif
