@@ -447,7 +447,7 @@ void settling_unread(struct delivery *d)
 	struct log_line l;
 
 	d->relay->unread_ms = clock_mono_ms();
-	log_begin(&l, LOG_ERROR, "message.unread");
+	log_begin(&l, LOG_ERROR, "message.unreadable");
 	log_str(&l, "qid", d->qid);
 	log_str(&l, "why", "the store could not give its content; later again");
 	log_end(&l);
