@@ -132,22 +132,28 @@ static struct listener *new_listener(struct loop *l, int fd,
 	return t;
 }
 
-struct listener *listener_open(struct loop *l, const struct endpoint *at,
-			       listener_on_accept on_accept, void *data,
-			       struct error *err)
+int listener_bind(const struct endpoint *at, struct error *err)
 {
 	char text[INET_TEXT_MAX];
 	endpoint_format(at, text);
 	int fd = new_socket(at->addr.family == 6 ? AF_INET6 : AF_INET, err);
-	if (fd < 0) {
-		error_prefix(err, "listen %s: ", text);
-		return NULL;
-	}
+	if (fd < 0)
+		return error_prefix(err, "listen %s", text);
 	if (bind_tcp(fd, at) != 0) {
 		error_sys(err, errno, "cannot listen at %s", text);
 		close(fd);
-		return NULL;
+		return -1;
 	}
+	return fd;
+}
+
+struct listener *listener_open(struct loop *l, const struct endpoint *at,
+			       listener_on_accept on_accept, void *data,
+			       struct error *err)
+{
+	int fd = listener_bind(at, err);
+	if (fd < 0)
+		return NULL;
 	return new_listener(l, fd, on_accept, data, err);
 }
 

@@ -5,14 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
+#include <libgen.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -20,12 +19,13 @@
 #include "check.h"
 #include "daemon.h"
 #include "mxhold/base/log.h"
+#include "mxhold/base/mem.h"
+#include "mxhold/net/listener.h"
 
 enum {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_CONFIG = 7,
-	BACKLOG = 1024,
 };
 
 static const char *const default_file = "/etc/mxholdd/mxholdd.conf";
@@ -42,31 +42,6 @@ static void usage(FILE *to)
 		default_file);
 }
 
-static int bind_one(const struct endpoint *at, struct error *err)
-{
-	struct sockaddr_storage sa;
-	socklen_t n = endpoint_to_sockaddr(at, &sa);
-	char text[INET_TEXT_MAX];
-	int one = 1;
-	int fd = socket(sa.ss_family,
-			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	endpoint_format(at, text);
-	if (fd < 0)
-		return error_sys(err, errno, "socket for %s", text);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (sa.ss_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&sa, n) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
-		int sys = errno;
-
-		close(fd);
-		return error_sys(err, sys, "listen on %s", text);
-	}
-	return fd;
-}
-
 /* Low ports must be had before root is given up. */
 static int bind_all(const struct config *c, struct daemon_sockets *s,
 		    struct error *err)
@@ -79,7 +54,7 @@ static int bind_all(const struct config *c, struct daemon_sockets *s,
 
 			if (s->n == MX_ARRAY_SIZE(s->fds))
 				return error_set(err, "too many addresses");
-			fd = bind_one(&l->addresses[j], err);
+			fd = listener_bind(&l->addresses[j], err);
 			if (fd < 0)
 				return -1;
 			s->fds[s->n++] = fd;
@@ -88,15 +63,51 @@ static int bind_all(const struct config *c, struct daemon_sockets *s,
 	return 0;
 }
 
-static int become_user(const char *name, struct error *err)
+/* The folder above may be root's, so it is made while we are root. One that is
+ * there stays as it is; a link put in its place meanwhile is not followed. */
+static int make_dir(const char *path, mode_t mode, uid_t user, gid_t group,
+		    struct error *err)
 {
-	struct passwd *pw = getpwnam(name);
+	int fd, ret = 0;
+
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST
+			       ? 0
+			       : error_sys(err, errno, "cannot make %s", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fchown(fd, user, group) < 0 || fchmod(fd, mode) < 0)
+		ret = error_sys(err, errno, "cannot make %s", path);
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* Members of control.group must be able to enter the folder of the socket. */
+static int make_socket_dir(const struct config *c, const struct passwd *pw,
+			   struct error *err)
+{
+	struct group *gr =
+		c->control.group[0] ? getgrnam(c->control.group) : NULL;
+	char *path = mem_strdup(c->control.socket);
+	int ret = make_dir(dirname(path), 0750, pw->pw_uid,
+			   gr ? gr->gr_gid : pw->pw_gid, err);
+
+	mem_free(path);
+	return ret;
+}
+
+static int become_user(const struct config *c, struct error *err)
+{
+	struct passwd *pw = getpwnam(c->user);
 
 	if (!pw)
-		return error_set(err, "user: there is no user \"%s\"", name);
-	if (initgroups(name, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 ||
+		return error_set(err, "user: there is no user \"%s\"", c->user);
+	if (make_dir(c->state_dir, 0700, pw->pw_uid, pw->pw_gid, err) < 0 ||
+	    make_socket_dir(c, pw, err) < 0)
+		return -1;
+	if (initgroups(c->user, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 ||
 	    setuid(pw->pw_uid) < 0)
-		return error_sys(err, errno, "become user %s", name);
+		return error_sys(err, errno, "become user %s", c->user);
 	return 0;
 }
 
@@ -116,7 +127,7 @@ static int take_sockets(const struct config *c, struct daemon_sockets *s,
 	}
 	if (n <= 0 && bind_all(c, s, err) < 0)
 		return -1;
-	return become_user(c->user, err);
+	return become_user(c, err);
 }
 
 static void raise_file_limit(void)

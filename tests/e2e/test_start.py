@@ -178,6 +178,23 @@ class Start(mxtest.Case):
             self.assertEqual(p.returncode, 0, said)
 
     @unittest.skipUnless(os.getuid() == 0, "needs root to become somebody else")
+    def test_root_makes_what_the_user_could_not(self):
+        os.chmod(self.top, 0o755)
+        self.global_extra = 'user = "nobody"'
+        text = self.config_text
+        self.config_text = lambda: text().replace("control.sock", "run/control.sock")
+        os.chmod(self.configure(), 0o644)
+        os.chmod(self.path("rcpt"), 0o644)
+        self.start()
+        self.send(message())
+        self.ctl("status")
+        for name, mode in (("state", 0o700), ("run", 0o750)):
+            st = os.stat(self.path(name))
+            self.assertEqual((st.st_uid, st.st_mode & 0o777), (65534, mode), name)
+        with open(f"/proc/{self.daemon.pid}/status", encoding="utf-8") as f:
+            self.assertIn("Uid:\t65534\t65534\t65534", f.read())
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root to become somebody else")
     def test_a_state_directory_that_cannot_be_written(self):
         conf = self.configure()
         os.mkdir(self.path("state"), 0o755)

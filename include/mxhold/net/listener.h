@@ -19,6 +19,9 @@ struct listener;
 typedef void (*listener_on_accept)(void *data, int fd,
 				   const struct endpoint *peer);
 
+/* A listening TCP socket without a listener, for listener_inherit later: low
+ * ports are bound before root is given up. The descriptor, or -1. */
+int listener_bind(const struct endpoint *at, struct error *err);
 struct listener *listener_open(struct loop *l, const struct endpoint *at,
 			       listener_on_accept on_accept, void *data,
 			       struct error *err);
