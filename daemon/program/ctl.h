@@ -110,7 +110,8 @@ void ctl_print_safe(FILE *f, const char *text, size_t n);
 struct ctl_printer;
 struct ctl_printer *ctl_printer_new(const struct ctl *c);
 struct ctl_sink ctl_printer_sink(struct ctl_printer *p);
-void ctl_printer_free(struct ctl_printer *p); /* prints what is left */
+/* Prints what is left; when it failed, no list that looks empty. */
+void ctl_printer_free(struct ctl_printer *p, enum exit_code exit);
 enum ctl_output ctl_output(const struct ctl *c);
 void ctl_print_json(const json_t *j);
 

@@ -37,7 +37,7 @@ static void print(struct ctl *c, const struct compact_result *r)
 	if (!c->quiet)
 		sink.result(sink.data, j);
 	json_decref(j);
-	ctl_printer_free(p);
+	ctl_printer_free(p, EXIT_DONE);
 }
 
 enum exit_code ctl_compact(struct ctl *c)

@@ -302,7 +302,7 @@ static void print(const struct exporting *e)
 	if (!e->c->quiet)
 		sink.result(sink.data, r);
 	json_decref(r);
-	ctl_printer_free(p);
+	ctl_printer_free(p, EXIT_DONE);
 }
 
 static enum exit_code run(struct exporting *e, struct ctl_session *s)

@@ -310,7 +310,7 @@ static void print(const struct importing *i)
 	if (!i->c->quiet)
 		sink.result(sink.data, r);
 	json_decref(r);
-	ctl_printer_free(p);
+	ctl_printer_free(p, EXIT_DONE);
 }
 
 static enum exit_code run(struct importing *i)

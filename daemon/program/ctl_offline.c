@@ -215,7 +215,7 @@ print_verified(struct ctl *c, const struct verify_result *v, json_t *found)
 
 	sink.result(sink.data, r);
 	json_decref(r);
-	ctl_printer_free(p);
+	ctl_printer_free(p, EXIT_DONE);
 	return v->problems ? EXIT_FAILED : EXIT_DONE;
 }
 

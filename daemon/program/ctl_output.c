@@ -245,9 +245,17 @@ struct ctl_sink ctl_printer_sink(struct ctl_printer *p)
 	};
 }
 
-void ctl_printer_free(struct ctl_printer *p)
+/* An empty list would be a lie when nothing could be asked. */
+static bool has_end(const struct ctl_printer *p, enum exit_code exit)
 {
-	if (p->command->list && p->output == CTL_JSON) {
+	return p->began || exit == EXIT_DONE || exit == EXIT_NO_MATCH ||
+	       exit == EXIT_PARTLY;
+}
+
+void ctl_printer_free(struct ctl_printer *p, enum exit_code exit)
+{
+	if (p->command->list && p->output == CTL_JSON && !p->c->quiet &&
+	    has_end(p, exit)) {
 		if (!p->began)
 			printf("{\"v\":1,\"%s\":[", p->command->list);
 		printf("]}\n");

@@ -192,6 +192,11 @@ class Ctl(mxtest.Case):
             f.write("hostnam = 1\n")
         self.ctl("config", "check", code=7)
 
+    def test_what_failed_prints_no_empty_list(self):
+        self.configure()
+        for args in (("queue", "list"), ("primary", "list"), ("trace", "a@example.test")):
+            self.assertEqual(self.ctl("-o", "json", *args, code=3), "", args)
+
     def test_config_reload(self):
         self.start()
         self.ctl("config", "reload")
