@@ -139,6 +139,7 @@ int store_open(struct store **out, const struct store_options *options,
 		store_close(s);
 		return -1;
 	}
+	slack_keep(s);
 	store_disk_is_full(s);
 	*out = s;
 	return 0;

@@ -395,5 +395,6 @@ size_t writer_run_batch(struct writer *w)
 		return n;
 	hit_after_commit(w->batch, n);
 	report(w, w->batch, n);
+	slack_keep(w->txn.store);
 	return n;
 }

@@ -43,6 +43,7 @@ struct store {
 	_Atomic int64_t asked_at_ms;   /* monotonic: file system last asked */
 	_Atomic int64_t checked_at_ms; /* monotonic: dead readers last sought */
 	atomic_bool failing;
+	int64_t slack_at_ms; /* the writer's: monotonic, when to look again */
 };
 
 const char *table_name(enum table t);
@@ -58,6 +59,9 @@ size_t key_meta(uint8_t k[16]); /* the one record of struct meta_record */
 
 /* recover.c: what a crash left half received goes to `sweep`. LMDB code. */
 int recover(struct store *s, MDB_txn *txn);
+
+/* slack.c: keeps some blocks in hand; for the writer, after each batch. */
+void slack_keep(struct store *s);
 
 /* Room for `bytes` more in the address space, with some left over so that
  * a full queue can still change and drain. */

@@ -112,6 +112,26 @@ START_TEST(store__reader_beside_the_daemon_sees_the_queue)
 }
 END_TEST
 
+/* Else a disk that others fill keeps deliveries from being taken down. */
+START_TEST(store__keeps_blocks_in_hand)
+{
+	char probe[128];
+	struct stat st;
+	int fd;
+
+	snprintf(probe, sizeof(probe), "%s/probe", test_dir);
+	fd = open(probe, O_RDWR | O_CREAT, 0600);
+	ck_assert_int_ge(fd, 0);
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4096) == 0) {
+		put_mail(1000);
+		ck_assert_int_eq(stat(store->data_file, &st), 0);
+		ck_assert_int_gt(st.st_blocks * 512, st.st_size + (1 << 20));
+	}
+	close(fd);
+	unlink(probe);
+}
+END_TEST
+
 static int count_reader(const char *line, void *n)
 {
 	if (!strstr(line, "pid") && !strstr(line, "no active"))
@@ -358,6 +378,7 @@ int main(void)
 	tcase_add_test(t, store__newer_format_is_refused);
 	tcase_add_test(t, store__damaged_format_is_refused);
 	tcase_add_test(t, store__reader_beside_the_daemon_sees_the_queue);
+	tcase_add_test(t, store__keeps_blocks_in_hand);
 	tcase_add_test(t, store__killed_reader_is_forgotten_within_a_minute);
 	tcase_add_test(t, store__reader_copes_without_a_daemon);
 	tcase_add_test(t, store__reader_makes_nothing);
