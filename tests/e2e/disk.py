@@ -256,6 +256,16 @@ class SmallDisk(DiskCase):
                 except OSError:
                     return
 
+    def fill(self):
+        """Others take all of it, what root alone may have too."""
+        with open(self.path("disk/other"), "ab", buffering=0) as f:
+            for piece in (1 << 20, 1 << 10):
+                try:
+                    while True:
+                        f.write(b"\0" * piece)
+                except OSError:
+                    pass
+
     def give_back(self):
         os.unlink(self.path("disk/other"))
 

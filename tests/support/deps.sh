@@ -8,7 +8,7 @@ build="gcc cmake ninja-build pkg-config libuv1-dev liblmdb-dev libssl-dev
 	libsystemd-dev check"
 demo="curl python3 openssl"
 tests="git clang clang-format clang-tidy libclang-rt-14-dev shellcheck mandoc
-	python3-dkim systemd e2fsprogs util-linux openssl"
+	python3-dkim systemd e2fsprogs util-linux openssl strace"
 crash="xfsprogs libfuse3-dev fuse3 kmod"
 bench="binutils procps gnuplot-nox linux-perf"
 
