@@ -116,7 +116,8 @@ START_TEST(recipients__a_source_that_is_not_supported_is_no_empty_list)
 	struct recipients_loaded n;
 
 	begin("");
-	rig_configure(&rig, "", "recipients = {\"https://a.test/list\"}");
+	rig_configure(&rig, "",
+		      "recipients = {\"learn\", \"https://a.test/list\"}");
 	ck_assert_int_ne(recipients_load_counted(rig.directory,
 						 &rig.config->domains[0], &n,
 						 &err),
