@@ -1,11 +1,10 @@
 #include "daemon.h"
-#include "check.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include "daemon_internal.h"
 
 #include "mxhold/base/clock.h"
 #include "mxhold/base/log.h"
@@ -30,49 +29,11 @@ enum {
 	ORDINARY_MESSAGE = 64 * 1024, /* octets; no room for it: an alarm */
 };
 
-struct reload_waiter { /* who asked for the reload under way */
-	void (*on_done)(void *arg, const char *complaints);
-	void *arg;
-	struct reload_waiter *next;
-};
-
-struct daemon {
-	const struct config *config;
-	const struct config *first; /* what needs a restart is as in this */
-	const struct daemon_sockets *sockets;
-	struct loop *loop;
-	struct store *store;
-	struct directory *directory;
-	struct directory_reader *look_up; /* for `recipients test` */
-	struct writer *writer;
-	struct resolver *resolver;
-	struct outbound *outbound;
-	struct prober *prober;
-	struct relay *relay;
-	struct recipients *recipients;
-	struct receive *receive;
-	struct control *control;
-	struct tls_context *tls;
-	struct loop_signal *signals[4];
-	struct notify_watchdog *watchdog;
-	struct timer *housekeeping;
-	struct reload_waiter *waiters; /* for the reload under way */
-	struct reload_waiter *later;   /* asked meanwhile: for the next */
-	bool reloading, stopping;
-	int64_t started_ms;
-	int result;
-	struct error *err;
-};
-
 static void on_signal(void *data, int signo);
-static void tell_door_all(struct daemon *d);
 static void on_primary_changed(void *data, const char *name);
 static void on_recipients_ready(void *data);
 static void on_kept(void *data);
 static bool on_etrn(void *data, const char *domain);
-static void on_reload_asked(void *data, void (*on_done)(void *, const char *),
-			    void *arg);
-static void on_receive_reloaded(void *data);
 static void on_test_rcpt(void *data, const char *domain, const char *address,
 			 char *verdict, char *why, char *reply, size_t room);
 static size_t on_alarms(void *data, char (*out)[256], size_t max);
@@ -82,32 +43,6 @@ static void on_relay_idle(void *data);
 static void on_recipients_freed(void *data);
 
 /* Start */
-
-/* The state_dir in force may not be that of c: it changes with a restart. */
-static struct tls_context *make_tls(const struct config *c,
-				    const char *state_dir, struct error *err)
-{
-	char cert[512], key[512];
-	struct tls_pair *pairs;
-	struct tls_context *ctx;
-
-	if (c->tls.automatic) {
-		snprintf(cert, sizeof(cert), "%s/tls", state_dir);
-		mkdir(cert, 0700);
-		snprintf(cert, sizeof(cert), "%s/tls/cert.pem", state_dir);
-		snprintf(key, sizeof(key), "%s/tls/key.pem", state_dir);
-		if (tls_self_signed(cert, key, c->hostname, err) < 0)
-			return NULL;
-		return tls_context_server(&(struct tls_pair){cert, key}, 1,
-					  c->tls.min_version, err);
-	}
-	pairs = mem_array(c->tls.cert.n, sizeof(*pairs));
-	for (size_t i = 0; i < c->tls.cert.n; i++)
-		pairs[i] = (struct tls_pair){c->tls.cert.v[i], c->tls.key.v[i]};
-	ctx = tls_context_server(pairs, c->tls.cert.n, c->tls.min_version, err);
-	mem_free(pairs);
-	return ctx;
-}
 
 static int open_state(struct daemon *d)
 {
@@ -125,7 +60,7 @@ static int open_state(struct daemon *d)
 	if (directory_open(&d->directory, c->state_dir, false, d->err) < 0)
 		return -1;
 	d->look_up = directory_reader_new(d->directory, digest_sha256);
-	d->tls = make_tls(c, c->state_dir, d->err);
+	d->tls = daemon_make_tls(c, c->state_dir, d->err);
 	return d->tls ? 0 : -1;
 }
 
@@ -169,7 +104,7 @@ static int make_control(struct daemon *d)
 		.relay = d->relay,
 		.config = d->config,
 		.started_ms = d->started_ms,
-		.reload = on_reload_asked,
+		.reload = daemon_on_reload,
 		.test_rcpt = on_test_rcpt,
 		.alarms = on_alarms,
 		.data = d,
@@ -227,7 +162,7 @@ static int open_door(struct daemon *d)
 	d->receive = receive_new(&parts, d->err);
 	if (!d->receive)
 		return -1;
-	tell_door_all(d);
+	daemon_tell_door(d);
 	return 0;
 }
 
@@ -288,7 +223,7 @@ static void on_signal(void *data, int signo)
 	struct daemon *d = data;
 
 	if (signo == SIGHUP)
-		on_reload_asked(d, NULL, NULL);
+		daemon_on_reload(d, NULL, NULL);
 	else
 		begin_stop(d);
 }
@@ -301,7 +236,7 @@ static void tell_door(struct daemon *d, const struct primary_view *v)
 				      v->health.state == HEALTH_UP);
 }
 
-static void tell_door_all(struct daemon *d)
+void daemon_tell_door(struct daemon *d)
 {
 	struct primary_view v;
 
@@ -430,113 +365,6 @@ static void on_housekeeping(void *data)
 	timer_start(d->housekeeping, HOUSEKEEPING_MS);
 }
 
-/* Reload: parse, check all, swap; done when every loop has taken it. */
-
-static void answer_reload(struct daemon *d, const char *complaints)
-{
-	while (d->waiters) {
-		struct reload_waiter *w = d->waiters;
-
-		d->waiters = w->next;
-		if (w->on_done)
-			w->on_done(w->arg, complaints);
-		mem_free(w);
-	}
-}
-
-static void refuse_reload(struct daemon *d, const char *complaints)
-{
-	struct log_line l;
-
-	log_begin(&l, LOG_ERROR, "config.refused");
-	log_str(&l, "why", complaints);
-	log_end(&l);
-	answer_reload(d, complaints);
-	notify_ready("keeping mail; the new configuration was refused");
-}
-
-static void swap_config(struct daemon *d, struct config *next,
-			struct tls_context *tls)
-{
-	const struct config *old = d->config;
-
-	d->config = next;
-	log_configure(next->log.level, next->log.format,
-		      next->log.hash_private);
-	outbound_reload(d->outbound, next);
-	prober_reload(d->prober, next);
-	relay_reload(d->relay, next);
-	control_reload(d->control, next);
-	recipients_reload(d->recipients, next);
-	tls_context_unref(d->tls);
-	d->tls = tls;
-	config_unref(old);
-	if (d->receive)
-		receive_reload(d->receive, next, tls, on_receive_reloaded, d);
-	else
-		on_receive_reloaded(d);
-}
-
-static void begin_reload(struct daemon *d)
-{
-	const char *file = d->config->file;
-	char *complaints = NULL, restart[256];
-	struct config *next;
-	struct tls_context *tls;
-	struct error err = {0};
-
-	notify_reloading();
-	next = check_load(file, CHECK_TLS, &complaints);
-	tls = next ? make_tls(next, d->first->state_dir, &err) : NULL;
-	if (!tls) {
-		refuse_reload(d, next ? err.text : complaints);
-		config_unref(next);
-		free(complaints);
-		return;
-	}
-	free(complaints);
-	config_needs_restart(d->first, next, restart, sizeof(restart));
-	if (restart[0])
-		log_why(LOG_WARNING, "config.restart_needed", "%s", restart);
-	d->reloading = true;
-	swap_config(d, next, tls);
-}
-
-/* Who asks while one is under way may have changed a file that it has read
- * already: another one follows. */
-static void on_reload_asked(void *data, void (*on_done)(void *, const char *),
-			    void *arg)
-{
-	struct daemon *d = data;
-	bool wait = d->reloading || d->stopping;
-	struct reload_waiter **list = wait ? &d->later : &d->waiters;
-	struct reload_waiter *w = mem_alloc(sizeof(*w));
-
-	*w = (struct reload_waiter){on_done, arg, *list};
-	*list = w;
-	if (!wait)
-		begin_reload(d);
-}
-
-static void on_receive_reloaded(void *data)
-{
-	struct daemon *d = data;
-	struct log_line l;
-
-	d->reloading = false;
-	tell_door_all(d);
-	log_begin(&l, LOG_INFO, "config.reloaded");
-	log_str(&l, "file", d->config->file);
-	log_end(&l);
-	answer_reload(d, NULL);
-	notify_ready("keeping mail");
-	if (!d->later || d->stopping)
-		return;
-	d->waiters = d->later;
-	d->later = NULL;
-	begin_reload(d);
-}
-
 /* Stop: door, relay, lists, the rest. */
 
 static void on_receive_stopped(void *data)
@@ -598,10 +426,7 @@ static void free_parts(struct daemon *d)
 	if (d->store)
 		store_close(d->store);
 	tls_context_unref(d->tls);
-	answer_reload(d, "stopping");
-	d->waiters = d->later;
-	d->later = NULL;
-	answer_reload(d, "stopping");
+	daemon_drop_reloads(d);
 	config_unref(d->config);
 	config_unref(d->first);
 }
