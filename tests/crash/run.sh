@@ -5,7 +5,8 @@
 #   long    ten times 50 kills a mode and 3 cuts a mode: 1,000 kills, 210 cuts
 # Kills need nothing; cuts need root, loop devices and FUSE (they are skipped,
 # aloud, where these are missing). MXHOLD_BIN names the programs, TMPDIR where
-# the disks lie (a tmpfs is as good: the cut is ours).
+# the disks lie (a tmpfs is as good: the cut is ours). Run it alone: a mount
+# namespace made meanwhile copies the mounts and keeps a loop device busy.
 set -euo pipefail
 cd "$(dirname "$0")"
 

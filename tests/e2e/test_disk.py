@@ -250,8 +250,10 @@ class FailedDirectory(DiskCase):
             primary = self.primary()
             self.wait_delivered(primary, 5)
         self.reload()
-        wait_for("the new recipient",
-                 lambda: self.offer(rcpts=("new@example.test",))[0] == 250)
+        wait_for("the new recipient", lambda: self.ctl_json(
+            "recipients", "test", "example.test", "new@example.test"
+            )["verdict"] == "accept")
+        self.assertEqual(self.offer(rcpts=("new@example.test",))[0], 250)
         self.bring_to_an_end(primary)
 
     def test_a_failed_meta_page_does_not_refuse_recipients_for_ever(self):

@@ -23,7 +23,7 @@ POINTS = {
     "chunk-put": (90, REPLY),
     "chunk-commit": (2, REPLY),
     "envelope-put": (2, REPLY),
-    "before-commit": (3, REPLY),
+    "before-commit": (2, REPLY),
     "after-commit-before-250": (2, None),
     "after-250": (2, None),
     "delete-batch": (1, "queue.replay|queue.failed|queue.full"),
