@@ -64,6 +64,7 @@ void rig_configure(struct rig *r, const char *before, const char *within)
 	rig_write(r, "conf", text);
 	c = config_load(rig_path(r, "conf"), &complaints);
 	ck_assert_msg(c, "%s", complaints);
+	free(complaints); /* warnings */
 	config_unref(r->config);
 	r->config = c;
 }
