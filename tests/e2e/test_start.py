@@ -1,4 +1,4 @@
-"""What can be wrong at the start, and a disk that fills: each a clear error."""
+"""What can be wrong at the start: each a clear error."""
 import os
 import signal
 import subprocess
@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 import mxtest
-from mxtest import BIN, message, wait_for
+from mxtest import BIN, message
 
 
 class Start(mxtest.Case):
@@ -211,71 +211,6 @@ class Start(mxtest.Case):
         self.assertEqual(p.returncode, 1, p.stderr)
         self.assertIn(self.path("state"), p.stderr)
         self.assertIn("ermission denied", p.stderr)
-
-
-@unittest.skipUnless(os.getuid() == 0, "needs root to mount a small file system")
-class FullDisk(mxtest.Case):
-    SIZE = 48
-
-    def setUp(self):
-        super().setUp()
-        os.mkdir(self.path("disk"))
-        img = self.path("disk.img")
-        subprocess.run(["truncate", "-s", f"{self.SIZE}M", img], check=True)
-        subprocess.run(["mkfs.ext4", "-q", "-F", img], check=True)
-        subprocess.run(["mount", "-o", "loop", img, self.path("disk")], check=True)
-
-    def tearDown(self):
-        try:
-            self.stop()
-        finally:
-            subprocess.run(["umount", "-l", self.path("disk")], check=False)
-            super().tearDown()
-
-    def config_text(self):
-        return super().config_text().replace(self.path("state"), self.path("disk/state"))
-
-    def fill_until_refused(self):
-        kept = 0
-        content = message(1, 500000)
-        with self.client() as c:
-            for _ in range(200):
-                code, text = c.mail(content)
-                if code == 250:
-                    kept += 1
-                    continue
-                self.assertIn(code, (451, 452), text)
-                c.cmd("RSET")
-                return kept, code
-        self.fail("the disk never became full")
-
-    def test_a_full_disk_defers_and_loses_nothing(self):
-        self.start()
-        kept, code = self.fill_until_refused()
-        self.assertEqual(code, 452)
-        self.assertEqual(self.count(), kept)
-        self.ctl("queue", "verify")
-        primary = self.primary()
-        self.wait_delivered(primary, kept)
-        self.wait_empty()
-        wait_for("mail to be taken again", lambda: self.try_one())
-
-    def test_space_taken_by_others_defers_until_it_is_back(self):
-        self.start()
-        with open(self.path("disk/other"), "wb") as f:
-            try:
-                while True:
-                    f.write(b"\0" * (1 << 20))
-                    f.flush()
-            except OSError:
-                pass
-        wait_for("452", lambda: not self.try_one())
-        os.unlink(self.path("disk/other"))
-        wait_for("mail to be taken again", self.try_one)
-
-    def try_one(self):
-        with self.client() as c:
-            return c.mail(message())[0] == 250
 
 
 if __name__ == "__main__":
