@@ -205,6 +205,13 @@ class DiskCase(mxtest.Case):
         self.daemon = None
         return True
 
+    def reload_or_end(self):
+        before = len(self.events("config.reloaded"))
+        self.configure()
+        self.daemon.send_signal(signal.SIGHUP)
+        wait_for("the reload or an end", lambda: self.daemon.poll() is not None or
+                 len(self.events("config.reloaded")) > before)
+
     def wait_ended(self):
         wait_for("the end", lambda: self.daemon.poll() is not None)
         self.assertTrue(self.has_ended())

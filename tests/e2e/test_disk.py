@@ -265,11 +265,7 @@ class FailedDirectory(DiskCase):
         for n in range(1, DEPTH + 1):
             with self.inject(f"pwrite64:error=EIO:when={n}", self.directory_file):
                 self.recipients.append(f"new{n}@example.test")
-                done = len(self.events("config.reloaded"))
-                self.configure()
-                self.daemon.send_signal(signal.SIGHUP)
-                wait_for("the reload or an end", lambda done=done: self.daemon.poll()
-                         is not None or len(self.events("config.reloaded")) > done)
+                self.reload_or_end()
                 for _ in range(20):
                     self.offer()
             if self.has_ended():

@@ -137,10 +137,10 @@ class Run(DiskCase):
 
     def change_list(self):
         self.recipients.append("new@example.test")
-        self.do(self.reload)
+        self.do(self.reload_or_end)
         # a list that could not be read is read again: nobody is needed
         self.recipients.append("newer@example.test")
-        self.do(self.reload)
+        self.do(self.reload_or_end)
 
     def drain(self):
         primary = self.primary()
