@@ -30,9 +30,9 @@ POINTS = {
     "reload": (2, "recipients.refused|recipients.failed"),
     "drain": (2, None),
     "before-primary-dot": (2, "message.deferred|session.failed|primary.state"),
-    "after-primary-250-before-commit": (2, "settle.failed"),
+    "after-primary-250-before-commit": (2, "settle.failed|queue.replay"),
     "after-delivered-commit": (2, None),
-    "dsn-put": (1, "settle.failed"),
+    "dsn-put": (1, "settle.failed|queue.replay"),
 }
 # Where the primary may have what our commit did not see: one copy more for
 # each connection that was cut.
