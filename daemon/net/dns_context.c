@@ -158,7 +158,9 @@ static void on_readable(uv_poll_t *h, int status MX_UNUSED,
 int dns_context_ask(struct dns_context *c, const char *name, int type,
 		    dns_context_on_result on_result, void *data, int *id)
 {
+	sigset_t before = loop_signals_block(); /* it may start its thread */
 	int rc = ub_resolve_async(c->ub, name, type, 1, data, on_result, id);
+	loop_signals_restore(&before);
 	return rc == 0 ? 0 : -1;
 }
 

@@ -163,11 +163,9 @@ int loop_thread_start(struct loop *l, const char *name, struct error *err)
 {
 	MX_ASSERT(!l->has_thread);
 	strncpy(l->thread_name, name, sizeof(l->thread_name) - 1);
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	sigset_t before = loop_signals_block();
 	int rc = pthread_create(&l->thread, NULL, run_thread, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	loop_signals_restore(&before);
 	if (rc != 0)
 		return error_sys(err, rc, "cannot start thread %s", name);
 	l->has_thread = true;

@@ -9,6 +9,7 @@
 #ifndef MXHOLD_NET_LOOP_INTERNAL_H
 #define MXHOLD_NET_LOOP_INTERNAL_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
@@ -49,6 +50,25 @@ static inline void loop_task_init(struct loop_task *t,
 {
 	list_init(&t->node);
 	t->run = run;
+}
+
+/*
+ * Threads that are started between the two take no signals: those are the
+ * main thread's, which may then block them too (a library's pool and its
+ * resolver start theirs when first used).
+ */
+static inline sigset_t loop_signals_block(void)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	return before;
+}
+
+static inline void loop_signals_restore(const sigset_t *before)
+{
+	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 /* Once is enough: a task that waits already stays where it is. */

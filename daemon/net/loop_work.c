@@ -33,7 +33,15 @@ void loop_work(struct loop *l, void (*fn)(void *data), void (*done)(void *data),
 	w->fn = fn;
 	w->done = done;
 	w->data = data;
+	/* The first call of the process starts the pool's threads. */
+	static atomic_bool is_started;
+	sigset_t before;
+	bool is_first = !atomic_exchange(&is_started, true);
+	if (is_first)
+		before = loop_signals_block();
 	int rc = uv_queue_work(&l->uv, &w->req, on_work, on_work_done);
+	if (is_first)
+		loop_signals_restore(&before);
 	MX_ASSERT(rc == 0);
 }
 

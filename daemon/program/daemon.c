@@ -396,13 +396,16 @@ static void free_parts(struct daemon *d)
 {
 	notify_watchdog_stop(d->watchdog);
 	timer_free(d->housekeeping);
+	sigset_t all;
+
+	/* We are stopping already: a second word must not cut it short, nor
+	 * fall between the handler's end and its being ignored. No other
+	 * thread takes signals. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	for (size_t i = 0; i < MX_ARRAY_SIZE(d->signals); i++)
 		if (d->signals[i])
 			loop_signal_off(d->signals[i]);
-	/* We are stopping already: a second word must not cut it short. */
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
 	if (d->control)
 		control_free(d->control);
 	if (d->receive)

@@ -169,6 +169,14 @@ class BadInput(mxtest.Case):
 
 
 class Stop(mxtest.Case):
+    def test_being_told_again_and_again_does_not_cut_the_stop_short(self):
+        for _ in range(10):
+            self.start()
+            while self.daemon.poll() is None:
+                self.daemon.terminate()
+            self.assertEqual(self.daemon.returncode, 0)
+            self.daemon = None
+
     def test_an_idle_client_hears_421_when_the_daemon_stops(self):
         self.start()
         c = self.client()
