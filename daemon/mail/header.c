@@ -202,6 +202,24 @@ static void feed_header(struct header_scan *h, char c)
 	}
 }
 
+/* Eight octets at a time: content is long, and nearly always plain. */
+static bool has_high(struct slice bytes)
+{
+	uint64_t word;
+	size_t i = 0;
+
+	for (; bytes.n - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, bytes.p + i, sizeof(word));
+		if (word & UINT64_C(0x8080808080808080))
+			return true;
+	}
+	for (; i < bytes.n; i++) {
+		if ((unsigned char)bytes.p[i] >= 0x80)
+			return true;
+	}
+	return false;
+}
+
 void header_scan_feed(struct header_scan *h, struct slice bytes)
 {
 	size_t i = 0;
@@ -218,8 +236,7 @@ void header_scan_feed(struct header_scan *h, struct slice bytes)
 	}
 	bytes = slice_skip(bytes, i);
 	h->has_nul = h->has_nul || slice_index(bytes, 0) >= 0;
-	for (i = 0; i < bytes.n && !h->eight_bit_body; i++)
-		h->eight_bit_body = (unsigned char)bytes.p[i] >= 0x80;
+	h->eight_bit_body = h->eight_bit_body || has_high(bytes);
 }
 
 void header_scan_end(struct header_scan *h)

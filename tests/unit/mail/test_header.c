@@ -120,6 +120,27 @@ START_TEST(header__sees_nul_in_header_and_body)
 }
 END_TEST
 
+/* The body is looked at eight octets at a time: no place of the eight is
+ * missed. */
+START_TEST(header__sees_an_octet_above_127_wherever_it_stands)
+{
+	char text[4 + 40];
+	struct header_scan h;
+
+	for (size_t n = 1; n <= 40; n++) {
+		for (size_t at = 0; at < n; at++) {
+			memcpy(text, "X:\n\n", 4);
+			memset(text + 4, 0x7f, n);
+			h = scan((struct slice){text, 4 + n}, 4 + n);
+			ck_assert(!h.eight_bit_body);
+			text[4 + at] = '\x80';
+			h = scan((struct slice){text, 4 + n}, 4 + n);
+			ck_assert_msg(h.eight_bit_body, "%zu of %zu", at, n);
+		}
+	}
+}
+END_TEST
+
 START_TEST(header__counts_a_hundred_received_fields)
 {
 	struct header_scan h;
@@ -166,6 +187,7 @@ int main(void)
 	return RUN_TESTS(
 		"header", LOOP(header__notes_the_same_wherever_it_is_cut, rows),
 		TEST(header__sees_nul_in_header_and_body),
+		TEST(header__sees_an_octet_above_127_wherever_it_stands),
 		TEST(header__counts_a_hundred_received_fields),
 		TEST(header__is_not_impressed_by_endless_names_and_values),
 		TEST(header__takes_no_cut_name_for_a_known_one));
