@@ -2,9 +2,32 @@
  * The writer's thread: waits, runs batches, ends when its inbox is closed
  * and empty. The simulator has another of these two functions.
  */
+#include <sched.h>
 #include <signal.h>
 
 #include "mxhold/storage/writer_parts.h"
+
+enum {
+	TURNS = 4
+};
+
+/*
+ * A commit costs much the same for one message as for ten. Where the batch
+ * before had company, whoever is about to hand in a job has the processor
+ * first: that is no wait, an idle machine comes back at once.
+ */
+static void gather(struct writer *w)
+{
+	for (int i = 0; i < TURNS && w->last_batch > 1; i++) {
+		struct mpsc_node *chain;
+
+		sched_yield();
+		chain = mpsc_take(&w->inbox);
+		if (!chain)
+			return;
+		writer_append(w, chain);
+	}
+}
 
 static void *run(void *data)
 {
@@ -18,7 +41,8 @@ static void *run(void *data)
 				return NULL;
 			writer_append(w, chain);
 		}
-		writer_run_batch(w);
+		gather(w);
+		w->last_batch = writer_run_batch(w);
 	}
 }
 

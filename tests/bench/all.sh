@@ -19,13 +19,17 @@ into() {
     mv "$tables/$name.new" "$tables/$name"
 }
 
-# Exim and OpenSMTPD are in mode "many" only: a run would take twice as long, and see README.md.
+# Exim and OpenSMTPD are in mode "one" with one session only: a run would take twice as long, and see README.md.
 accept() {
-    local run
+    local run lone=() others=() cell
+    for cell in $CELLS; do
+        if [[ $cell == 1:* ]]; then lone+=("$cell"); else others+=("$cell"); fi
+    done
     "$HERE/peers.sh" setup
     for ((run = 1; run <= ${RUNS:-3}; run++)); do
         RUN_FIRST=$run MODES=many "$HERE/bench.sh" -r "$run" -m accept postfix exim opensmtpd mxholdd
-        RUN_FIRST=$run MODES=one "$HERE/bench.sh" -r "$run" -m accept postfix mxholdd
+        CELLS="${lone[*]}" RUN_FIRST=$run MODES=one "$HERE/bench.sh" -r "$run" -m accept postfix exim opensmtpd mxholdd
+        CELLS="${others[*]}" RUN_FIRST=$run MODES=one "$HERE/bench.sh" -r "$run" -m accept postfix mxholdd
         RUN_FIRST=$run MODES=many "$HERE/bench.sh" -r "$run" -m load postfix mxholdd
         LMDB_BYTES=1048576 LMDB_BATCHES="1 15" LMDB_CHUNKS=4080 "$HERE/limits.sh" lmdb "$run"
     done

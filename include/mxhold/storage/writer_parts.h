@@ -30,7 +30,8 @@ struct writer {
 	struct mpsc_node **pending_end;
 	struct job *batch[BATCH_MESSAGES];
 	unsigned since_sweep;
-	bool reported; /* test builds: ack-early */
+	size_t last_batch; /* jobs in it */
+	bool reported;     /* test builds: ack-early */
 };
 
 /* Adds a chain taken from the inbox behind what is pending. */
