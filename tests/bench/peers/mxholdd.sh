@@ -38,6 +38,8 @@ stop() {
         sleep 0.02
     done
 }
+# Not the blocks it keeps behind the end of the file, which grow and shrink.
+disk_used() { stat -c %s "$QUEUE/data.mdb"; }
 ctl() { "$MXHOLD_BIN/mxholdctl" -c "$conf" "$@"; }
 queue_count() { ctl -o json queue count 2>/dev/null | sed -n 's/.*"messages": *\([0-9]*\).*/\1/p'; }
 flush() { ctl --yes drain now example.test; }
