@@ -186,17 +186,28 @@ static bool is_foreign(const struct smtp_server *s)
 	return (c < ' ' && c != '\r' && c != '\n' && c != '\t') || c >= 127;
 }
 
+/* Refused as a line. Octets that follow a BDAT nobody can read are as many as
+ * nobody knows: none of them is looked at (RFC 3030 2). */
+static void refuse_line(struct smtp_server *s, const char *text)
+{
+	server_refuse(s, 500, "5.5.2", text);
+	if (s->begins_chunk && s->mode != MODE_CLOSED)
+		server_say_text(s, 421, "4.7.0", "out of step, closing");
+}
+
 /* One line, if there is one. True when something has happened. */
 static bool next_line(struct smtp_server *s, struct smtp_question *q)
 {
-	struct slice line = {NULL, 0};
+	struct slice in = buf_slice(&s->in), line = {NULL, 0};
 	enum smtp_line_result result;
 
 	if (is_foreign(s)) {
 		server_say_text(s, 421, "4.7.0", "this is SMTP, closing");
 		return true;
 	}
-	result = smtp_line_take(&s->line, buf_slice(&s->in), &line, &s->spent);
+	if (!s->line.overlong)
+		s->begins_chunk = slice_starts_nocase(in, SLICE("BDAT"));
+	result = smtp_line_take(&s->line, in, &line, &s->spent);
 	switch (result) {
 	case SMTP_LINE_MORE:
 		break;
@@ -204,10 +215,10 @@ static bool next_line(struct smtp_server *s, struct smtp_question *q)
 		server_command(s, line, q);
 		break;
 	case SMTP_LINE_TOO_LONG:
-		server_refuse(s, 500, "5.5.2", "line too long");
+		refuse_line(s, "line too long");
 		break;
 	case SMTP_LINE_BAD:
-		server_refuse(s, 500, "5.5.2", "lines end in CRLF only");
+		refuse_line(s, "lines end in CRLF only");
 		break;
 	}
 	if (s->open == SMTP_ASK_NOTHING)

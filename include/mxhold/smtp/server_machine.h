@@ -59,9 +59,10 @@ struct smtp_server {
 	struct smtp_line line;
 	uint8_t mode, phase, hello; /* the enums above */
 	bool tls;
-	bool turned_away; /* the greeting was a refusal */
-	bool injected;    /* octets came behind STARTTLS */
-	bool abort_due;   /* the driver must hear of a dropped transaction */
+	bool turned_away;  /* the greeting was a refusal */
+	bool injected;     /* octets came behind STARTTLS */
+	bool begins_chunk; /* the line at the front of `in` is a BDAT */
+	bool abort_due;    /* the driver must hear of a dropped transaction */
 
 	/* the open question, and the input it was made of */
 	enum smtp_ask open;
