@@ -9,6 +9,9 @@
  *   |    | blank        ":"    ^
  *   |    v                     |
  *   |   COLON -----------------+         all else: over, no field
+ *   |    | the first line is "From x"
+ *   |    v                     |
+ *   +-- MBOX                   |
  *   +------- LF ---------------+
  */
 #include "mxhold/mail/header.h"
@@ -20,6 +23,7 @@ enum state {
 	CR, /* the first octet of its line */
 	NAME,
 	COLON, /* blanks between name and colon (RFC 5322 4.5) */
+	MBOX,
 	VALUE
 };
 
@@ -156,6 +160,19 @@ static void on_line_start(struct header_scan *h, char c)
 	}
 }
 
+/*
+ * RFC 4155: a mailbox's separator that was left in front of the fields. It is
+ * none, and they are still the header.
+ */
+static bool is_separator(const struct header_scan *h)
+{
+	struct slice name = slice_make(h->name, h->name_n);
+
+	return h->state == COLON && h->field == FIELD_NONE &&
+	       (slice_eq(name, SLICE("From")) ||
+		slice_eq(name, SLICE(">From")));
+}
+
 static void on_name(struct header_scan *h, char c)
 {
 	if (c == ':') {
@@ -165,17 +182,24 @@ static void on_name(struct header_scan *h, char c)
 		h->state = COLON;
 	} else if (h->state == NAME && is_ftext(c)) {
 		add_to_name(h, c);
+	} else if (is_separator(h) && c != '\r' && c != '\n') {
+		h->state = MBOX;
 	} else {
 		over(h, false);
 	}
 }
 
+static void line_is_whole(struct header_scan *h)
+{
+	h->state = LINE;
+	h->header_bytes += h->line_bytes;
+	h->line_bytes = 0;
+}
+
 static void on_value(struct header_scan *h, char c)
 {
 	if (c == '\n') {
-		h->state = LINE;
-		h->header_bytes += h->line_bytes;
-		h->line_bytes = 0;
+		line_is_whole(h);
 	} else if (c != '\r' && h->value_n < sizeof(h->value) &&
 		   h->field > FIELD_RECEIVED) {
 		h->value[h->value_n++] = c;
@@ -195,6 +219,10 @@ static void feed_header(struct header_scan *h, char c)
 	case NAME:
 	case COLON:
 		on_name(h, c);
+		break;
+	case MBOX:
+		if (c == '\n')
+			line_is_whole(h);
 		break;
 	case VALUE:
 		on_value(h, c);

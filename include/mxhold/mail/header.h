@@ -21,7 +21,8 @@ struct header_scan {
 	bool eight_bit_body;
 	bool has_nul;
 	bool ended;            /* the empty line, or a line that is no field */
-	bool no_header;        /* the first line is neither field nor empty */
+	bool no_header;        /* the first line is neither field nor empty; a
+				  mailbox's "From x" before it is passed over */
 	uint64_t header_bytes; /* of the fields, without the empty line */
 	char message_id[256];  /* of the Message-ID field, "<...>", or "" */
 	/* private */

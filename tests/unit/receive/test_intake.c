@@ -226,6 +226,8 @@ static const struct {
 	{"no colon", "\r\nno colon"},
 	{"nocolon\r\nSubject: x\r\n", "\r\nnocolon\r\nSubject: x\r\n"},
 	{".\r\n", "\r\n.\r\n"},
+	{"From joe Sun\r\nX: y\r\n", "From joe Sun\r\nX: y\r\n"},
+	{"From joe on\r\nhello\r\n", "\r\nFrom joe on\r\nhello\r\n"},
 	{"\x80\r\n", "\r\n\x80\r\n"},
 };
 
