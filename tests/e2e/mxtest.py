@@ -75,9 +75,10 @@ def make_cert(top, name, days=30):
 class Smtp:
     """A raw client: lines out, replies in, no help and no mercy."""
 
-    def __init__(self, ip, port, ehlo="client.test", greet=True, timeout=LIMIT):
+    def __init__(self, ip, port, ehlo="client.test", greet=True, timeout=LIMIT,
+                 source=None):
         # from the test's own address, so that limits and traces tell it
-        self.s = socket.create_connection((ip, port), timeout * SLOW, (ip, 0))
+        self.s = socket.create_connection((ip, port), timeout * SLOW, (source or ip, 0))
         self.buf = b""
         try:
             self.begin(greet, ehlo)

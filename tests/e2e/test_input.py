@@ -123,30 +123,6 @@ class BadInput(mxtest.Case):
         self.assertEqual(without_our_trace(primary.content(1))[0],
                          b"Subject: 1\r\n\r\nlone lf\r\nlone cr\r\nend\r\n")
 
-    def test_open_relay_spellings_leave_for_nobody(self):
-        spellings = (
-            "u%out.test@example.test", "out.test!u@example.test",
-            "@example.test:u@out.test", '"u@out.test"@example.test',
-            '"u%out.test"', "u@out.test@example.test", "u@[127.0.0.1]",
-            f"u@[{self.ip}]", "u@out.test.", '"u@out.test"', "u%out.test",
-            "out.test!u", "u@[IPv6:::1]", "u@localhost", "", " u@out.test",
-            "u@out.test ", "@out.test", "u@", "u@@out.test",
-            "u@out.test,user@example.test", "u@example.test.out.test",
-            "u@out-example.test", "postmaster@out.test")
-        with self.client() as c:
-            for text in spellings:
-                c.cmd("RSET")
-                c.cmd("MAIL FROM:<a@b.test>")
-                code, said = c.cmd(f"RCPT TO:<{text}>")
-                if code == 421:
-                    self.fail("too many errors before the list was through")
-                self.assertGreaterEqual(code, 500, f"{text}: {said}")
-                if len(said) and c.cmd("NOOP")[0] != 250:
-                    self.fail("lost step")
-                c.close()
-                c = self.client()
-        self.assertEqual(self.count(), 0)
-
     def test_slow_clients_do_not_hold_up_good_ones(self):
         slow = [self.client(ehlo=None) for _ in range(200)]
         for c in slow:
