@@ -220,6 +220,24 @@ bool inet_is_global(const struct inet_addr *a)
 	       !in_any(special_v6, MX_ARRAY_SIZE(special_v6), a);
 }
 
+void inet_format_reverse(const struct inet_addr *a, char out[INET_REVERSE_MAX])
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t at = 0;
+
+	if (a->family == 4) {
+		snprintf(out, INET_REVERSE_MAX, "%u.%u.%u.%u", a->bytes[3],
+			 a->bytes[2], a->bytes[1], a->bytes[0]);
+		return;
+	}
+	for (size_t i = 16; i-- > 0;) {
+		out[at++] = hex[a->bytes[i] & 15];
+		out[at++] = '.';
+		out[at++] = hex[a->bytes[i] >> 4];
+		out[at++] = i ? '.' : '\0';
+	}
+}
+
 bool inet_is_loopback(const struct inet_addr *a)
 {
 	static const uint8_t zero[16];

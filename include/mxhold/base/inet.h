@@ -13,7 +13,8 @@
 #include "mxhold/base/slice.h"
 
 enum {
-	INET_TEXT_MAX = 64, /* "[IPv6:...]:65535" and its NUL */
+	INET_TEXT_MAX = 64,    /* "[IPv6:...]:65535" and its NUL */
+	INET_REVERSE_MAX = 64, /* 32 nibbles with dots, and the NUL */
 };
 
 struct inet_addr {
@@ -41,6 +42,9 @@ void inet_format(const struct inet_addr *a, char out[INET_TEXT_MAX]);
 void endpoint_format(const struct endpoint *e, char out[INET_TEXT_MAX]);
 /* RFC 5321 4.1.3 address literal: "[192.0.2.1]", "[IPv6:2001:db8::1]". */
 void inet_format_literal(const struct inet_addr *a, char out[INET_TEXT_MAX]);
+/* The front of a name below in-addr.arpa, ip6.arpa or a block list: octets or
+ * nibbles, the last first (RFC 1035 3.5, RFC 3596 2.5, RFC 5782 2). */
+void inet_format_reverse(const struct inet_addr *a, char out[INET_REVERSE_MAX]);
 bool inet_eq(const struct inet_addr *a, const struct inet_addr *b);
 bool cidr_contains(const struct cidr *net, const struct inet_addr *a);
 /* The client network: /32 for IPv4, /64 for IPv6 (rest zeroed). */

@@ -248,9 +248,29 @@ START_TEST(endpoint__folds_mapped_sockaddrs_to_ipv4)
 }
 END_TEST
 
+static const struct {
+	const char *text, *reverse;
+} reverses[] = {
+	{"192.0.2.1", "1.2.0.192"},
+	{"2001:db8::567:89ab",
+	 "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"},
+};
+
+START_TEST(inet__is_written_backwards_for_dns)
+{
+	char text[INET_REVERSE_MAX];
+	struct inet_addr a;
+
+	ck_assert_int_eq(inet_parse(slice_str(reverses[_i].text), &a), 0);
+	inet_format_reverse(&a, text);
+	ck_assert_str_eq(text, reverses[_i].reverse);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("inet",
+			 LOOP(inet__is_written_backwards_for_dns, reverses),
 			 LOOP(inet__reads_and_writes_addresses, addresses),
 			 LOOP(inet__refuses_what_is_no_address, no_addresses),
 			 LOOP(endpoint__is_read_with_its_port_only, endpoints),
