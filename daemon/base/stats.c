@@ -36,6 +36,9 @@ const char *rcpt_refusal_name(enum rcpt_refusal r)
 		[RCPT_REFUSED_DEFERRED] = "deferred",
 		[RCPT_REFUSED_QUOTA] = "quota",
 		[RCPT_REFUSED_SYNTAX] = "syntax",
+		[RCPT_REFUSED_DNSBL] = "dnsbl",
+		[RCPT_REFUSED_FCRDNS] = "fcrdns",
+		[RCPT_REFUSED_WHEN_UP] = "when_up",
 	};
 
 	MX_ASSERT((unsigned)r < RCPT_REFUSED_KINDS);

@@ -152,6 +152,7 @@ static int open_door(struct daemon *d)
 		.directory = d->directory,
 		.config = d->config,
 		.tls = d->tls,
+		.resolver = d->resolver,
 		.inherited = d->sockets->fds,
 		.n_inherited = d->sockets->n,
 		.on_kept = on_kept,
@@ -330,6 +331,8 @@ static size_t on_alarms(void *data, char (*out)[256], size_t max)
 	struct daemon *d = data;
 	size_t n = relay_alarms(d->relay, out, max);
 
+	if (d->receive)
+		n += receive_alarms(d->receive, out + n, max - n);
 	if (d->recipients)
 		n += recipients_alarms(d->recipients, out + n, max - n);
 	if (n < max && store_is_failing(d->store))

@@ -7,6 +7,7 @@
 #include "mxhold/base/stats.h"
 #include "mxhold/base/text.h"
 #include "mxhold/net/loop.h"
+#include "mxhold/receive/dialogue_parts.h"
 #include "mxhold/receive/facts.h"
 
 void answer_log_begin(const struct dialogue *d, struct log_line *line,
@@ -45,6 +46,11 @@ static void log_policy(const struct dialogue *d, const char *why)
 	answer_log_begin(d, &l, LOG_INFO, "policy");
 	log_str(&l, "why", why);
 	log_end(&l);
+}
+
+static void count_visit(struct dialogue *d, const char *domain, unsigned kind)
+{
+	worker_count_visit(d->worker, &d->network, domain, kind);
 }
 
 /* Reputation defers; it refuses only when the operator said so. */
@@ -86,8 +92,10 @@ const struct smtp_reply *answer_mail(struct dialogue *d,
 {
 	const struct smtp_reply *refusal = judge_client(d, reply);
 
-	if (refusal)
+	if (refusal) {
+		count_visit(d, "", MAGNET_SENDER);
 		return refusal;
+	}
 	d->declared = q->size;
 	d->hard_limit_ms = 0;
 	/* RFC 1870 6.1 (1) */
@@ -112,17 +120,40 @@ static bool is_primary_up(const struct worker *w,
 	       map_get(&w->up, slice_str(domain->primary->name)) != NULL;
 }
 
-static void decide(struct worker *w, const struct address *rcpt,
+static bool is_to_be_sent_away(const struct dialogue *d,
+			       const struct config_domain *domain)
+{
+	return d->escape != ESCAPE_LET_IN && is_primary_up(d->worker, domain);
+}
+
+/* Is there anything against the client that its recipient's domain minds? */
+static bool object(struct dialogue *d, struct policy_rcpt *p)
+{
+	const struct config_policy *policy = &p->domain->policy;
+	struct client_objection o;
+
+	if (!client_object(&d->facts, &d->client.addr, policy, &o))
+		return false;
+	log_policy(d, o.text);
+	if (policy->action == POLICY_RECORD)
+		return false;
+	policy_rcpt_object(p, &o);
+	return true;
+}
+
+static void decide(struct dialogue *d, const struct address *rcpt,
 		   struct policy_rcpt *p)
 {
-	if (!policy_rcpt_prepare(p, w->config, rcpt))
+	struct worker *w = d->worker;
+
+	if (!policy_rcpt_prepare(p, w->config, rcpt) && !object(d, p))
 		policy_rcpt_decide(p,
 				   directory_lookup(w->listed, p->domain->name,
 						    p->canonical, p->base));
 	if (p->verdict == POLICY_ACCEPTED)
 		facts_judge(p, rcpt, w->directory,
 			    p->domain->quota ? reader_of(w) : NULL,
-			    is_primary_up(w, p->domain));
+			    is_to_be_sent_away(d, p->domain));
 }
 
 static void log_refused(const struct dialogue *d, const struct address *rcpt,
@@ -153,6 +184,8 @@ static const struct smtp_reply *refuse(struct dialogue *d,
 
 	d->refused++;
 	counter_add(&stats.rcpt_refused[p->refusal], 1);
+	count_visit(d, p->domain ? p->domain->name : "",
+		    MAGNET_REFUSED + p->refusal);
 	log_refused(d, rcpt, p);
 	*reply = p->reply;
 	if (p->refusal != RCPT_REFUSED_UNKNOWN ||
@@ -174,6 +207,24 @@ static int64_t longest_wait(const struct config_queue *q)
 	return q->hard_limit;
 }
 
+/* Its third try, spread over ten minutes, is let in: its own way to the
+ * primary is broken. The main loop counts. */
+static const struct smtp_reply *ask_escape(struct dialogue *d,
+					   const struct policy_rcpt *p)
+{
+	struct slice sender = smtp_server_transaction(d->server)->sender;
+	struct ticket *t = d->ticket;
+
+	t->client.addr = d->network;
+	t->sender = mem_strndup(sender.p, sender.n);
+	t->rcpt = mem_strdup(p->canonical);
+	d->ticket_away = true;
+	worker_go_home(d->worker, &t->note, NOTE_ESCAPE);
+	return &answer_later;
+}
+
+const struct smtp_reply answer_later;
+
 const struct smtp_reply *answer_rcpt(struct dialogue *d,
 				     const struct smtp_question *q,
 				     const struct intake_events *events,
@@ -182,9 +233,14 @@ const struct smtp_reply *answer_rcpt(struct dialogue *d,
 	struct worker *w = d->worker;
 	struct policy_rcpt p;
 
-	decide(w, &q->rcpt, &p);
+	if (d->dns)
+		return &answer_later;
+	decide(d, &q->rcpt, &p);
+	if (p.refusal == RCPT_REFUSED_WHEN_UP && d->escape == ESCAPE_NOT_ASKED)
+		return ask_escape(d, &p);
 	if (p.verdict != POLICY_ACCEPTED)
 		return refuse(d, &q->rcpt, &p, reply);
+	count_visit(d, p.domain->name, MAGNET_ACCEPTED);
 	if (!d->intake)
 		d->intake = intake_new(&w->host, d->ticket->sid,
 				       d->server_config.max_rcpt, events, d);
@@ -222,6 +278,8 @@ static void tell_facts(const struct dialogue *d, struct envelope *env,
 		snprintf(tls, 128, "%s %s", info->version, info->cipher);
 		env->tls = slice_str(tls);
 	}
+	if (d->facts.name)
+		env->client_name = slice_str(d->facts.name);
 	if (x && x->name[0])
 		env->client_name = slice_str(x->name);
 	if (x && x->helo[0])
@@ -301,6 +359,7 @@ const struct smtp_reply *answer_xclient(struct dialogue *d,
 	copy_text(d->xclient->name, sizeof(d->xclient->name), x->name);
 	copy_text(d->xclient->helo, sizeof(d->xclient->helo), x->helo);
 	copy_text(d->xclient->protocol, sizeof(d->xclient->protocol), x->proto);
+	dialogue_ask_dns(d);
 	answer_log_begin(d, &l, LOG_INFO, "session.client");
 	log_private(&l, "name", slice_str(d->xclient->name));
 	log_end(&l);

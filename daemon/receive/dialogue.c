@@ -28,7 +28,7 @@ static const struct stream_events stream_events = {
 	.on_end = on_end,
 };
 
-static const struct intake_events intake_events = {
+const struct intake_events dialogue_intake_events = {
 	.on_ready = on_body_ready,
 	.on_done = on_committed,
 };
@@ -100,8 +100,7 @@ void dialogue_open(struct worker *w, struct ticket *t)
 
 /* ---- questions ---- */
 
-/* A question whose answer comes later. */
-static void leave_open(struct dialogue *d, enum smtp_ask ask)
+void dialogue_leave_open(struct dialogue *d, enum smtp_ask ask)
 {
 	d->open = ask;
 	d->deadline_ms = 0;
@@ -120,11 +119,11 @@ static void take_body(struct dialogue *d, struct slice bytes)
 		return;
 	}
 	if (intake_take(d->intake, bytes) == INTAKE_WAIT) {
-		leave_open(d, SMTP_ASK_BODY);
+		dialogue_leave_open(d, SMTP_ASK_BODY);
 		return;
 	}
 	if (worker_is_congested(d->worker)) {
-		leave_open(d, SMTP_ASK_BODY);
+		dialogue_leave_open(d, SMTP_ASK_BODY);
 		worker_block(d->worker, &d->blocked);
 		return;
 	}
@@ -152,7 +151,7 @@ static void commit(struct dialogue *d)
 	struct smtp_reply reply;
 
 	if (!intake_commit(d->intake, &last, &reply)) {
-		leave_open(d, SMTP_ASK_COMMIT);
+		dialogue_leave_open(d, SMTP_ASK_COMMIT);
 		return;
 	}
 	d->intake = NULL;
@@ -176,7 +175,7 @@ static void ask_etrn(struct dialogue *d, struct slice domain)
 		domain = slice_skip(domain, 1);
 	t->domain = mem_strndup(domain.p, domain.n);
 	d->ticket_away = true;
-	leave_open(d, SMTP_ASK_ETRN);
+	dialogue_leave_open(d, SMTP_ASK_ETRN);
 	worker_go_home(d->worker, &t->note, NOTE_ETRN);
 }
 
@@ -220,8 +219,7 @@ static bool consider(struct dialogue *d, const struct smtp_question *q)
 		smtp_server_answer(d->server, answer_mail(d, q, &reply));
 		break;
 	case SMTP_ASK_RCPT:
-		smtp_server_answer(d->server,
-				   answer_rcpt(d, q, &intake_events, &reply));
+		dialogue_take_rcpt(d, q);
 		break;
 	case SMTP_ASK_DATA:
 		begin_data(d);
@@ -393,8 +391,7 @@ static void on_tls(void *data)
 	dialogue_go_on(d);
 }
 
-/* The answer that was waited for is there. */
-static void answer(struct dialogue *d, const struct smtp_reply *reply)
+void dialogue_answer(struct dialogue *d, const struct smtp_reply *reply)
 {
 	d->open = SMTP_ASK_NOTHING;
 	dialogue_enter(d, DIALOGUE_TALK);
@@ -407,7 +404,7 @@ static void answer_body(struct dialogue *d)
 {
 	MX_ASSERT(d->open == SMTP_ASK_BODY);
 	pace_begin(&d->pace, dialogue_now_ms(d));
-	answer(d, NULL);
+	dialogue_answer(d, NULL);
 }
 
 static void on_body_ready(void *data)
@@ -430,7 +427,7 @@ static void on_committed(void *data, const struct smtp_reply *reply)
 		d->messages++;
 		d->has_kept = true;
 	}
-	answer(d, reply);
+	dialogue_answer(d, reply);
 }
 
 static void on_etrn(struct dialogue *d, bool is_started)
@@ -438,11 +435,11 @@ static void on_etrn(struct dialogue *d, bool is_started)
 	struct smtp_reply reply;
 
 	if (is_started) {
-		answer(d, NULL);
+		dialogue_answer(d, NULL);
 		return;
 	}
 	smtp_reply_set(&reply, 459, "4.5.0", "nothing is known of that domain");
-	answer(d, &reply);
+	dialogue_answer(d, &reply);
 }
 
 void dialogue_on_answer(struct ticket *t)
@@ -451,9 +448,13 @@ void dialogue_on_answer(struct ticket *t)
 
 	d->ticket_away = false;
 	mem_free(t->domain);
-	t->domain = NULL;
+	mem_free(t->sender);
+	mem_free(t->rcpt);
+	t->domain = t->sender = t->rcpt = NULL;
 	if (d->state == DIALOGUE_OVER)
 		dialogue_bury(d);
+	else if (d->open == SMTP_ASK_RCPT)
+		dialogue_on_escape(d, t->is_let_in);
 	else if (d->state == DIALOGUE_ANSWER)
 		on_etrn(d, t->etrn_started);
 	else

@@ -132,7 +132,8 @@ void dialogue_greet(struct dialogue *d)
 static void greet_or_wait(struct dialogue *d)
 {
 	log_open(d);
-	if (d->worker->config->policy.pregreet <= 0) {
+	dialogue_ask_dns(d);
+	if (d->worker->config->policy.pregreet <= 0 || d->worker->is_pressed) {
 		dialogue_greet(d);
 		return;
 	}

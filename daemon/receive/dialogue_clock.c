@@ -1,6 +1,11 @@
 #include "mxhold/base/stats.h"
 #include "mxhold/receive/dialogue_parts.h"
 
+enum {
+	PRESSED_COMMAND_MS = 15 * 1000,
+	PRESSED_DATA_MS = 60 * 1000,
+};
+
 /* The timer is moved only towards the past; one that fires too early looks
  * and goes on waiting, so that a command costs no timer. */
 void dialogue_arm(struct dialogue *d)
@@ -21,13 +26,33 @@ void dialogue_set_deadline(struct dialogue *d, int64_t after_ms)
 	dialogue_arm(d);
 }
 
+static int64_t patience_ms(const struct dialogue *d)
+{
+	bool in_data = smtp_server_in_data(d->server);
+	int64_t ms = in_data ? d->config->smtp.data_timeout
+			     : d->config->smtp.command_timeout;
+
+	if (!d->worker->is_pressed)
+		return ms;
+	return MX_MIN(ms, in_data ? PRESSED_DATA_MS : PRESSED_COMMAND_MS);
+}
+
 void dialogue_renew_deadline(struct dialogue *d)
 {
-	if (d->state != DIALOGUE_TALK)
-		return;
-	dialogue_set_deadline(d, smtp_server_in_data(d->server)
-					 ? d->config->smtp.data_timeout
-					 : d->config->smtp.command_timeout);
+	if (d->state == DIALOGUE_TALK)
+		dialogue_set_deadline(d, patience_ms(d));
+}
+
+void dialogue_hurry(struct list *in_worker)
+{
+	struct dialogue *d =
+		MX_CONTAINER_OF(in_worker, struct dialogue, in_worker);
+
+	if (d->state == DIALOGUE_PREGREET)
+		dialogue_greet(d);
+	else if (d->state == DIALOGUE_TALK && d->deadline_ms &&
+		 d->deadline_ms > dialogue_now_ms(d) + patience_ms(d))
+		dialogue_renew_deadline(d);
 }
 
 static void time_out(struct dialogue *d, const char *why)

@@ -45,6 +45,9 @@ void dialogue_end(struct dialogue *d, bool in_order, const char *why)
 	smtp_server_free(d->server);
 	buf_done(&d->proxy);
 	mem_free(d->xclient);
+	dialogue_forget_dns(d);
+	mem_free(d->held);
+	d->held = NULL;
 	config_unref(d->config);
 	if (!d->ticket_away)
 		dialogue_bury(d);

@@ -120,6 +120,14 @@ bool policy_rcpt_prepare(struct policy_rcpt *out, const struct config *config,
 	return prepare_domain(out, config, &a);
 }
 
+void policy_rcpt_object(struct policy_rcpt *p, const struct client_objection *o)
+{
+	client_refusal(o, p->domain->policy.action, &p->reply);
+	p->verdict = p->reply.code < 500 ? POLICY_DEFERRED : POLICY_REJECTED;
+	p->refusal = o->kind;
+	p->why = o->kind == RCPT_REFUSED_DNSBL ? "dnsbl" : "require_fcrdns";
+}
+
 static void refuse_unknown(struct policy_rcpt *out, const char *why)
 {
 	refuse(out, RCPT_REFUSED_UNKNOWN, why, 550, "5.1.1",
@@ -205,7 +213,7 @@ void policy_rcpt_overrule(struct policy_rcpt *p,
 		smtp_reply_set(&p->reply, 451, "4.3.2",
 			       "%s is up, please use it",
 			       p->domain->primary->name);
-		overrule(p, RCPT_REFUSED_POLICY, "when_up = defer");
+		overrule(p, RCPT_REFUSED_WHEN_UP, "when_up = defer");
 	} else if (facts->is_over_quota) {
 		smtp_reply_set(&p->reply, 452, "4.3.1",
 			       "too much mail is waiting for this domain");

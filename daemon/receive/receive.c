@@ -12,28 +12,10 @@
 #include "mxhold/mail/domain.h"
 #include "mxhold/net/timer.h"
 #include "mxhold/receive/doors.h"
-#include "mxhold/receive/notes.h"
-#include "mxhold/receive/primaries.h"
-#include "mxhold/receive/worker.h"
+#include "mxhold/receive/receive_inner.h"
 
 enum {
 	PRIMARIES_MS = 60000
-};
-
-struct receive {
-	struct receive_parts parts;
-	const struct config *config;
-	struct gate *gate;
-	struct primaries *primaries;
-	struct mailbox *home;
-	struct timer *look_at_primaries;
-	struct doors *doors;
-	struct worker **workers;
-	size_t n_workers, n_started, n_stopped;
-	uint64_t last_sid;
-	bool stopping;
-	void (*on_stopped)(void *data);
-	void *on_stopped_data;
 };
 
 struct receive_reload {
@@ -59,10 +41,6 @@ static void warn_of(const char *option)
 /* Better said than silently not done. */
 static void warn_of_unsupported(const struct config *c)
 {
-	if (c->policy.require_fcrdns)
-		warn_of("policy.require_fcrdns");
-	if (c->policy.n_dnsbl)
-		warn_of("policy.dnsbl");
 	if (c->policy.milter.n)
 		warn_of("policy.milter");
 	for (size_t i = 0; i < c->n_domains; i++)
@@ -101,6 +79,10 @@ struct receive *receive_new(const struct receive_parts *parts,
 	r->config = config_ref(parts->config);
 	r->gate = gate_new(r->config);
 	r->primaries = primaries_new();
+	r->client_dns = client_dns_new(parts->loop, parts->resolver, r->config);
+	r->escape = escape_new(RECEIVE_ESCAPE_MAX);
+	r->magnet = magnet_new();
+	map_init(&r->up);
 	r->home = mailbox_new(parts->loop, on_note, r);
 	r->look_at_primaries = timer_new(parts->loop, on_look_at_primaries, r);
 	on_look_at_primaries(r);
@@ -131,7 +113,7 @@ size_t receive_addresses(const struct receive *r, struct endpoint *out,
 
 /* ---- accepting ---- */
 
-static bool is_in(const struct config_cidrs *nets, const struct inet_addr *a)
+bool receive_is_in(const struct config_cidrs *nets, const struct inet_addr *a)
 {
 	for (size_t i = 0; i < nets->n; i++)
 		if (cidr_contains(&nets->v[i], a))
@@ -199,7 +181,7 @@ static void on_accept(void *data, int fd, const struct endpoint *peer,
 		      const struct config_listen *listen)
 {
 	struct receive *r = data;
-	bool is_proxied = is_in(&listen->proxy_from, &peer->addr);
+	bool is_proxied = receive_is_in(&listen->proxy_from, &peer->addr);
 	enum admission a;
 	struct ticket *t;
 
@@ -210,13 +192,15 @@ static void on_accept(void *data, int fd, const struct endpoint *peer,
 			       loop_now_ms(r->parts.loop));
 	if (a != ADMISSION_GRANTED) {
 		refuse(fd, peer, a);
+		receive_count_door(r, &peer->addr);
 		return;
 	}
+	receive_look_at_load(r);
 	t = make_ticket(r, fd, peer);
 	t->is_proxied = is_proxied;
 	if (!is_proxied)
 		t->network = inet_client_network(&peer->addr);
-	t->may_xclient = is_in(&listen->xclient_from, &peer->addr);
+	t->may_xclient = receive_is_in(&listen->xclient_from, &peer->addr);
 	t->has_etrn = listen->etrn;
 	t->may_etrn =
 		t->has_etrn && primaries_has_address(r->primaries, &peer->addr);
@@ -257,7 +241,10 @@ static void close_ticket(struct receive *r, struct ticket *t)
 	if (t->fd >= 0)
 		close(t->fd);
 	mem_free(t->domain);
+	mem_free(t->sender);
+	mem_free(t->rcpt);
 	mem_free(t);
+	receive_look_at_load(r);
 }
 
 static void log_penalty(const struct inet_addr *network, bool is_rate)
@@ -342,8 +329,20 @@ static void on_note(void *data, struct mpsc_node *node)
 	case NOTE_ETRN:
 		start_etrn(r, MX_CONTAINER_OF(note, struct ticket, note));
 		break;
+	case NOTE_ESCAPE:
+		receive_take_escape(r,
+				    MX_CONTAINER_OF(note, struct ticket, note));
+		break;
 	case NOTE_CLOSED:
 		close_ticket(r, MX_CONTAINER_OF(note, struct ticket, note));
+		break;
+	case NOTE_DNS:
+		receive_take_dns(r,
+				 MX_CONTAINER_OF(note, struct note_dns, note));
+		break;
+	case NOTE_VISITS:
+		receive_take_visits(
+			r, MX_CONTAINER_OF(note, struct note_visits, note));
 		break;
 	case NOTE_TALLY:
 		take_tally(r, MX_CONTAINER_OF(note, struct note_tally, note));
@@ -395,6 +394,7 @@ void receive_reload(struct receive *r, const struct config *config,
 	config_unref(r->config);
 	r->config = config_ref(config);
 	gate_configure(r->gate, config);
+	client_dns_configure(r->client_dns, config);
 	on_look_at_primaries(r);
 	warn_of_unsupported(config);
 	reload = make_reload(r, config, tls);
@@ -408,6 +408,10 @@ void receive_primary_state(struct receive *r, const char *primary, bool is_up)
 {
 	size_t n = strlen(primary) + 1;
 
+	if (is_up)
+		map_put(&r->up, slice_str(primary), r);
+	else
+		map_remove(&r->up, slice_str(primary));
 	for (size_t i = 0; i < r->n_workers && !r->stopping; i++) {
 		struct note_primary *p = mem_alloc(sizeof(*p) + n);
 
@@ -428,6 +432,7 @@ void receive_stop(struct receive *r, int64_t grace_ms,
 	r->on_stopped_data = data;
 	doors_close(r->doors);
 	r->doors = NULL;
+	client_dns_stop(r->client_dns);
 	for (size_t i = 0; i < r->n_workers; i++) {
 		struct note_stop *stop = mem_alloc(sizeof(*stop));
 
@@ -448,6 +453,10 @@ void receive_free(struct receive *r)
 	for (size_t i = 0; i < r->n_workers; i++)
 		worker_free(r->workers[i]);
 	timer_free(r->look_at_primaries);
+	client_dns_free(r->client_dns);
+	escape_free(r->escape);
+	magnet_free(r->magnet);
+	map_done(&r->up, NULL);
 	gate_free(r->gate);
 	primaries_free(r->primaries);
 	config_unref(r->config);

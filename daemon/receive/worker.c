@@ -107,6 +107,7 @@ void worker_free(struct worker *w)
 	timer_free(w->send_tally);
 	timer_free(w->grace);
 	mem_free(w->tally);
+	mem_free(w->visits);
 	loop_free(w->loop);
 	if (w->listed)
 		directory_reader_free(w->listed);
@@ -162,13 +163,32 @@ static void look_whether_stopped(struct worker *w)
 {
 	struct note_stop *stop = w->stop;
 
-	if (!stop || !list_empty(&w->dialogues) || w->host.live > 0)
+	if (!stop || !list_empty(&w->dialogues) || w->host.live > 0 ||
+	    w->dns_out > 0)
 		return;
 	w->stop = NULL;
 	timer_stop(w->grace);
 	timer_stop(w->send_tally);
 	on_send_tally(w);
 	worker_go_home(w, &stop->note, NOTE_STOPPED);
+}
+
+static void take_facts(struct worker *w, struct note_dns *n)
+{
+	w->dns_out--;
+	if (n->dialogue)
+		dialogue_on_facts(n->dialogue, &n->facts);
+	client_facts_done(&n->facts);
+	mem_free(n);
+	look_whether_stopped(w);
+}
+
+static void take_load(struct worker *w, struct note_load *load)
+{
+	w->is_pressed = load->is_pressed;
+	mem_free(load);
+	if (w->is_pressed)
+		each_dialogue(w, dialogue_hurry);
 }
 
 static void begin_stop(struct worker *w, struct note_stop *stop)
@@ -205,6 +225,12 @@ static void on_note(void *data, struct mpsc_node *node)
 	case NOTE_PRIMARY:
 		take_primary(w,
 			     MX_CONTAINER_OF(note, struct note_primary, note));
+		break;
+	case NOTE_LOAD:
+		take_load(w, MX_CONTAINER_OF(note, struct note_load, note));
+		break;
+	case NOTE_FACTS:
+		take_facts(w, MX_CONTAINER_OF(note, struct note_dns, note));
 		break;
 	case NOTE_RELOAD:
 		take_config(w, MX_CONTAINER_OF(note, struct note_reload, note));
@@ -306,6 +332,15 @@ static void on_job(void *data, struct mpsc_node *node)
 
 /* ---- what clients did ---- */
 
+static void send_visits(struct worker *w)
+{
+	struct note_visits *visits = w->visits;
+
+	w->visits = NULL;
+	if (visits)
+		worker_go_home(w, &visits->note, NOTE_VISITS);
+}
+
 static void on_send_tally(void *data)
 {
 	struct worker *w = data;
@@ -314,6 +349,7 @@ static void on_send_tally(void *data)
 	w->tally = NULL;
 	if (tally)
 		worker_go_home(w, &tally->note, NOTE_TALLY);
+	send_visits(w);
 }
 
 static struct tally_row *find_row(struct note_tally *tally,
@@ -361,4 +397,53 @@ bool worker_count_unknown(struct worker *w, const struct inet_addr *network)
 	tally_row(w, network)->unknown++;
 	return reputation_unknown(w->reputation, network, 1,
 				  loop_now_ms(w->loop), &until_ms);
+}
+
+static struct visits_row *find_visits(struct note_visits *visits,
+				      const struct inet_addr *network,
+				      const char *domain, unsigned kind)
+{
+	for (size_t i = 0; visits && i < visits->n; i++) {
+		struct visits_row *row = &visits->rows[i];
+
+		if (row->kind == kind && inet_eq(&row->network, network) &&
+		    strcmp(row->domain, domain) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+static bool is_any_up(const struct worker *w, const char *domain)
+{
+	const struct config_domain *d;
+
+	if (!*domain)
+		return w->up.n > 0;
+	d = config_domain(w->config, domain);
+	return d && d->primary &&
+	       map_get(&w->up, slice_str(d->primary->name)) != NULL;
+}
+
+void worker_count_visit(struct worker *w, const struct inet_addr *network,
+			const char *domain, unsigned kind)
+{
+	struct visits_row *row;
+
+	if (!is_any_up(w, domain))
+		return;
+	row = find_visits(w->visits, network, domain, kind);
+	if (!row && w->visits && w->visits->n == VISITS_MAX)
+		send_visits(w);
+	if (!w->visits) {
+		w->visits = mem_alloc(sizeof(*w->visits));
+		if (!timer_is_active(w->send_tally))
+			timer_start(w->send_tally, TALLY_MS);
+	}
+	if (!row) {
+		row = &w->visits->rows[w->visits->n++];
+		row->network = *network;
+		row->kind = kind;
+		snprintf(row->domain, sizeof(row->domain), "%s", domain);
+	}
+	row->count++;
 }

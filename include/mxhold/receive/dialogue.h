@@ -27,7 +27,7 @@ enum dialogue_state {
 	DIALOGUE_ADMIT,    /* the gate judges the client behind the proxy */
 	DIALOGUE_PREGREET, /* the banner waits; who talks now is noted */
 	DIALOGUE_TALK,     /* the machine takes octets */
-	DIALOGUE_ANSWER,   /* a question is open: body, commit, ETRN */
+	DIALOGUE_ANSWER,   /* a question is open: RCPT, body, commit, ETRN */
 	DIALOGUE_TLS,      /* handshake */
 	DIALOGUE_OVER,
 };
@@ -35,6 +35,13 @@ enum dialogue_state {
 /* What XCLIENT said of the client, beside its address. */
 struct dialogue_xclient {
 	char name[256], helo[256], protocol[16];
+};
+
+/* May it in although the primary is up? Asked for each RCPT anew. */
+enum dialogue_escape {
+	ESCAPE_NOT_ASKED,
+	ESCAPE_LET_IN,
+	ESCAPE_KEPT_OUT
 };
 
 struct dialogue {
@@ -53,6 +60,10 @@ struct dialogue {
 	struct dialogue_xclient *xclient;
 	struct endpoint client;
 	struct inet_addr network;
+	struct note_dns *dns;       /* under way, else NULL */
+	struct client_facts facts;  /* what it brought */
+	struct smtp_question *held; /* RCPT that waits, or NULL */
+	enum dialogue_escape escape;
 	uint64_t declared;     /* SIZE= of the transaction */
 	int64_t hard_limit_ms; /* of the transaction, so far */
 	int64_t expire_ms;     /* of the transaction; wall */
@@ -74,11 +85,15 @@ struct dialogue {
 void dialogue_open(struct worker *w, struct ticket *t);
 /* The ticket is back from the main loop. */
 void dialogue_on_answer(struct ticket *t);
+/* What DNS says of the client; taken over. */
+void dialogue_on_facts(struct dialogue *d, struct client_facts *facts);
 /* The writer has room again. */
 void dialogue_on_unblocked(struct list *blocked);
 /* Stop: an idle client is told 421 4.3.2, one in the middle of a message may
  * finish it. */
 void dialogue_stop(struct list *in_worker);
+/* Sessions are near their limit: whoever is waited for has less time. */
+void dialogue_hurry(struct list *in_worker);
 /* The grace is over. */
 void dialogue_cut(struct list *in_worker);
 

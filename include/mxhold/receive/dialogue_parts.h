@@ -1,6 +1,7 @@
 /*
  * The inside of a dialogue, shared by its files only: dialogue.c (questions
- * and answers), dialogue_begin.c (until the banner), dialogue_clock.c
+ * and answers), dialogue_rcpt.c (what DNS says of the client, and RCPT, which
+ * waits for it), dialogue_begin.c (until the banner), dialogue_clock.c
  * (deadlines), dialogue_end.c (the end, and stopping).
  *
  * A function that returns false, or is said to end the dialogue, may have
@@ -24,6 +25,18 @@ bool dialogue_run(struct dialogue *d);
 void dialogue_go_on(struct dialogue *d);
 /* The next output is 421 with this text, then the machine closes. */
 void dialogue_shut(struct dialogue *d, const char *enhanced, const char *why);
+
+/* A question whose answer comes later. */
+void dialogue_leave_open(struct dialogue *d, enum smtp_ask ask);
+/* The answer that was waited for is there. May end. */
+void dialogue_answer(struct dialogue *d, const struct smtp_reply *reply);
+extern const struct intake_events dialogue_intake_events;
+
+/* dialogue_rcpt.c */
+void dialogue_ask_dns(struct dialogue *d); /* of d->client, anew */
+void dialogue_forget_dns(struct dialogue *d);
+void dialogue_take_rcpt(struct dialogue *d, const struct smtp_question *q);
+void dialogue_on_escape(struct dialogue *d, bool is_let_in); /* may end */
 
 /* dialogue_begin.c */
 void dialogue_begin(struct dialogue *d); /* in NEW; may end */

@@ -32,6 +32,15 @@ enum admission gate_admit_proxy(struct gate *g);
 /* The client behind a proxy that is in already: counted in its network. */
 enum admission gate_admit_behind(struct gate *g, const struct inet_addr *client,
 				 int64_t now_ms);
+/* What gate_admit would say; nothing is counted. */
+enum admission gate_peek(const struct gate *g, const struct inet_addr *client,
+			 int64_t now_ms);
+/*
+ * Sessions are near max_sessions: from nine tenths of it up, until they are
+ * below seven tenths again. What changes it is an admission or a leave.
+ */
+bool gate_is_pressed(const struct gate *g);
+uint32_t gate_sessions(const struct gate *g);
 /* A connection has ended. network: as it was counted, or family 0. */
 void gate_leave(struct gate *g, const struct inet_addr *network);
 

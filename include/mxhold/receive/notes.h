@@ -4,8 +4,10 @@
  *
  * Each connection has one ticket, made by the main loop when it accepts. It
  * travels to a worker, comes home when the main loop is asked something
- * (a client behind a proxy, ETRN), goes back with the answer, and comes home
- * a last time when the connection has ended; then the gate's count goes down.
+ * (a client behind a proxy, ETRN, the way round `when_up`), goes back with
+ * the answer, and comes home a last time when the connection has ended; then
+ * the gate's count goes down. What DNS says of its client is asked by a note
+ * of its own, which travels while the dialogue goes on.
  */
 #ifndef MXHOLD_RECEIVE_NOTES_H
 #define MXHOLD_RECEIVE_NOTES_H
@@ -18,6 +20,7 @@
 #include "mxhold/base/mpsc.h"
 #include "mxhold/config/config.h"
 #include "mxhold/net/tls_context.h"
+#include "mxhold/receive/client_dns.h"
 #include "mxhold/receive/gate.h"
 
 struct dialogue;
@@ -30,13 +33,18 @@ enum note_kind {
 	NOTE_ANSWER,  /* ticket: back with what was asked */
 	NOTE_PENALTY, /* struct note_penalty */
 	NOTE_PRIMARY, /* struct note_primary */
+	NOTE_LOAD,    /* struct note_load */
+	NOTE_FACTS,   /* struct note_dns: back with what was found */
 	NOTE_RELOAD,  /* struct note_reload */
 	NOTE_STOP,    /* struct note_stop */
 	/* home, to the main loop */
 	NOTE_ADMIT,    /* ticket: may the client behind the proxy come in? */
 	NOTE_ETRN,     /* ticket: start the drain of ticket->domain */
+	NOTE_ESCAPE,   /* ticket: may this one in although the primary is up? */
 	NOTE_CLOSED,   /* ticket: the connection has ended */
+	NOTE_DNS,      /* struct note_dns: what does DNS say of a client? */
 	NOTE_TALLY,    /* struct note_tally */
+	NOTE_VISITS,   /* struct note_visits */
 	NOTE_RELOADED, /* struct note_reload, done */
 	NOTE_STOPPED,  /* struct note_stop, done */
 };
@@ -53,7 +61,8 @@ struct ticket {
 	int fd;                    /* until the dialogue has taken it over */
 	char sid[ID_TEXT_LEN + 1];
 	struct endpoint peer;     /* who connected */
-	struct endpoint client;   /* NOTE_ADMIT: who is behind the proxy */
+	struct endpoint client;   /* NOTE_ADMIT: who is behind the proxy;
+				   * NOTE_ESCAPE: its network */
 	struct inet_addr network; /* counted by the gate; family 0: not */
 	bool is_proxied;          /* a PROXY header must come first */
 	bool may_xclient, may_etrn, offer_utf8;
@@ -61,6 +70,24 @@ struct ticket {
 	enum admission admission; /* answer to NOTE_ADMIT */
 	char *domain;             /* NOTE_ETRN; owned */
 	bool etrn_started;        /* answer to NOTE_ETRN */
+	char *sender, *rcpt;      /* NOTE_ESCAPE; owned */
+	bool is_let_in;           /* answer to NOTE_ESCAPE */
+};
+
+/* The dialogue may be gone when it comes back; the worker knows. */
+struct note_dns {
+	struct note note;
+	struct worker *worker;
+	struct dialogue *dialogue; /* the worker's; NULL: gone */
+	struct inet_addr client;
+	struct client_dns_wait wait; /* the main loop's */
+	struct client_facts facts;
+};
+
+/* Sessions near the limit, or no longer. */
+struct note_load {
+	struct note note;
+	bool is_pressed;
 };
 
 /* The main loop's judgement on a client network, for every worker. */
@@ -101,6 +128,21 @@ struct note_tally {
 		struct inet_addr network;
 		uint32_t kept, unknown;
 	} rows[TALLY_MAX];
+};
+
+/* Who came although the primary is up, gathered likewise (magnet.h). */
+enum {
+	VISITS_MAX = 16
+};
+struct note_visits {
+	struct note note;
+	size_t n;
+	struct visits_row {
+		struct inet_addr network;
+		char domain[256];
+		unsigned kind; /* enum magnet_kind */
+		uint32_t count;
+	} rows[VISITS_MAX];
 };
 
 #endif

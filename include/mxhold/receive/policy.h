@@ -7,6 +7,7 @@
 #include "mxhold/base/stats.h"
 #include "mxhold/config/config.h"
 #include "mxhold/mail/address.h"
+#include "mxhold/receive/client_facts.h"
 #include "mxhold/smtp/reply.h"
 #include "mxhold/storage/directory.h"
 
@@ -30,6 +31,9 @@ struct policy_rcpt { /* result */
  * the directory (relay denied, bad syntax, postmaster) returns true. */
 bool policy_rcpt_prepare(struct policy_rcpt *out, const struct config *config,
 			 const struct address *rcpt);
+/* Of a recipient that was prepared: the client is not wanted. */
+void policy_rcpt_object(struct policy_rcpt *p,
+			const struct client_objection *o);
 /* With what the directory says. */
 void policy_rcpt_decide(struct policy_rcpt *out, enum listed listed);
 

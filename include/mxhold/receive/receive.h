@@ -8,6 +8,7 @@
 
 #include "mxhold/config/config.h"
 #include "mxhold/net/listener.h"
+#include "mxhold/net/resolver.h"
 #include "mxhold/net/tls_context.h"
 #include "mxhold/storage/directory.h"
 #include "mxhold/storage/writer.h"
@@ -21,7 +22,8 @@ struct receive_parts {
 	struct directory *directory;
 	const struct config *config;
 	struct tls_context *tls;
-	const int *inherited; /* listening sockets from systemd, or none */
+	struct resolver *resolver; /* NULL: DNS is not asked about clients */
+	const int *inherited;      /* listening sockets from systemd, or none */
 	size_t n_inherited;
 	/* After each kept message, on the main loop (coalesced): kick relay. */
 	void (*on_kept)(void *data);
@@ -30,6 +32,8 @@ struct receive_parts {
 	bool (*on_etrn)(void *data, const char *domain);
 	void *data;
 };
+
+struct magnet_row;
 
 struct receive *receive_new(const struct receive_parts *parts,
 			    struct error *err);
@@ -44,6 +48,12 @@ void receive_primary_state(struct receive *r, const char *primary, bool is_up);
 void receive_stop(struct receive *r, int64_t grace_ms,
 		  void (*on_done)(void *data), void *data);
 void receive_free(struct receive *r); /* after on_done */
+/* Sessions near their limit. */
+size_t receive_alarms(const struct receive *r, char (*out)[256], size_t max);
+/* magnet.h: rows to be freed with mem_free; *since_ms (wall) is moved up to
+ * where counting began. domain NULL: all. */
+struct magnet_row *receive_magnet(struct receive *r, const char *domain,
+				  int64_t *since_ms, size_t *n);
 /* Addresses in use, for logs and tests (port 0). */
 size_t receive_addresses(const struct receive *r, struct endpoint *out,
 			 size_t max);

@@ -11,6 +11,7 @@
 #include "mxhold/net/mailbox.h"
 #include "mxhold/net/timer.h"
 #include "mxhold/receive/intake.h"
+#include "mxhold/receive/magnet.h"
 #include "mxhold/receive/notes.h"
 #include "mxhold/receive/receive.h"
 #include "mxhold/receive/reputation.h"
@@ -37,9 +38,12 @@ struct worker {
 	struct timer *unblock; /* runs while `blocked` is not empty */
 	struct timer *send_tally;
 	struct timer *grace;
-	struct note_tally *tally; /* being filled, or NULL */
-	struct note_stop *stop;   /* set: stopping; goes home at the end */
-	uint32_t sessions;        /* main loop's count of what it gave us */
+	struct note_tally *tally;   /* being filled, or NULL */
+	struct note_visits *visits; /* likewise */
+	size_t dns_out;             /* struct note_dns on their way */
+	bool is_pressed;            /* sessions near the limit: be short */
+	struct note_stop *stop;     /* set: stopping; goes home at the end */
+	uint32_t sessions;          /* main loop's count of what it gave us */
 };
 
 /* Main loop. tls and config: a reference is taken. */
@@ -65,5 +69,8 @@ bool worker_is_congested(const struct worker *w);
 void worker_block(struct worker *w, struct list *blocked);
 /* Counted here and in the tally. True: the network's budget is used up. */
 bool worker_count_unknown(struct worker *w, const struct inet_addr *network);
+/* A client came although a primary is up: the domain's, or, with "", any. */
+void worker_count_visit(struct worker *w, const struct inet_addr *network,
+			const char *domain, unsigned kind);
 
 #endif

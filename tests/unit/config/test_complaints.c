@@ -56,7 +56,6 @@ static const struct {
 	 "@/c:2: listen \"a\".proxy_from: \"10.0.0.0/40\" is not a network, "
 	 "such as 192.0.2.0/24 or 2001:db8::/32\n"},
 	{HOST "policy { dnsbl = {\"zen.example:x\"} }\n" DOM,
-	 "@/c:2: policy.dnsbl: warning: has no effect in this version\n"
 	 "@/c:2: policy.dnsbl: \"zen.example:x\" is not a list, such as "
 	 "zen.example or zen.example:2\n"},
 	{HOST "tls { key = {} }\n" DOM, "@/c:2: tls.key: must not be empty\n"},

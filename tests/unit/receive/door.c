@@ -77,6 +77,7 @@ static void make_receive(struct door_rig *d)
 		.directory = d->rig.directory,
 		.config = d->rig.config,
 		.tls = d->tls,
+		.resolver = d->resolver,
 		.on_kept = on_kept,
 		.on_etrn = on_etrn,
 		.data = d,
@@ -102,7 +103,8 @@ static void configure(struct door_rig *d, const char *before,
 }
 
 static void open_held(struct door_rig *d, const char *before,
-		      const char *within, bool with_tls)
+		      const char *within, bool with_tls,
+		      void (*before_it)(struct door_rig *d))
 {
 	struct error err;
 
@@ -117,18 +119,27 @@ static void open_held(struct door_rig *d, const char *before,
 		make_tls(d);
 	d->loop = loop_new(&err);
 	d->calls = mailbox_new(d->loop, on_call, d);
+	if (before_it)
+		before_it(d);
 	make_receive(d);
 	ck_assert_int_eq(loop_thread_start(d->loop, "main", &err), 0);
 }
 
 void door_open_held(struct door_rig *d, const char *before, const char *within)
 {
-	open_held(d, before, within, false);
+	open_held(d, before, within, false, NULL);
 }
 
 void door_open_tls(struct door_rig *d, const char *before, const char *within)
 {
-	open_held(d, before, within, true);
+	open_held(d, before, within, true, NULL);
+	door_start_writer(d);
+}
+
+void door_open_after(struct door_rig *d, void (*before)(struct door_rig *d),
+		     const char *more, const char *within)
+{
+	open_held(d, more, within, false, before);
 	door_start_writer(d);
 }
 
@@ -176,6 +187,7 @@ void door_wait_stopped(struct door_rig *d)
 static void free_receive(struct door_rig *d)
 {
 	receive_free(d->receive);
+	resolver_free(d->resolver);
 }
 
 void door_close(struct door_rig *d)

@@ -20,7 +20,8 @@ struct door_rig {
 	sem_t stopped, reloaded;
 	_Atomic unsigned kicks, etrns;
 	bool writer_runs, is_stopping;
-	struct tls_context *tls; /* with door_open_tls */
+	struct tls_context *tls;   /* with door_open_tls */
+	struct resolver *resolver; /* the test's, of this loop; or NULL */
 };
 
 /* As rig_configure; listens on 127.0.0.1. The writer's thread runs unless
@@ -29,6 +30,9 @@ void door_open(struct door_rig *d, const char *before, const char *within);
 void door_open_held(struct door_rig *d, const char *before,
 		    const char *within); /* until door_start_writer */
 void door_open_tls(struct door_rig *d, const char *before, const char *within);
+/* `before` is called when the loop is there and the front door is not. */
+void door_open_after(struct door_rig *d, void (*before)(struct door_rig *d),
+		     const char *more, const char *within);
 void door_start_writer(struct door_rig *d);
 /* Stops what was not stopped yet, frees all, looks whether the queue is
  * sound and no session is left. */

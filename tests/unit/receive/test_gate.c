@@ -179,10 +179,52 @@ START_TEST(gate__refuses_with_421_in_one_line)
 }
 END_TEST
 
+START_TEST(gate__is_pressed_near_the_limit_until_there_is_room_again)
+{
+	char text[32];
+
+	begin("smtp { max_sessions = 20 max_sessions_per_ip = 20 }");
+	for (int i = 0; i < 17; i++)
+		come("192.0.2.1");
+	ck_assert(!gate_is_pressed(g));
+	come("192.0.2.1");
+	ck_assert(gate_is_pressed(g)); /* 18 of 20 */
+	for (int i = 0; i < 4; i++)
+		leave("192.0.2.1");
+	ck_assert(gate_is_pressed(g)); /* 14 */
+	leave("192.0.2.1");
+	ck_assert(!gate_is_pressed(g));
+	for (int i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "192.0.2.%d", i + 2);
+		come(text);
+	}
+	ck_assert(!gate_is_pressed(g)); /* 17 */
+	finish();
+}
+END_TEST
+
+START_TEST(gate__a_look_counts_nothing)
+{
+	struct inet_addr a = addr("192.0.2.1");
+
+	begin("");
+	for (int i = 0; i < 9; i++)
+		ck_assert_int_eq(gate_peek(g, &a, 1000), ADMISSION_GRANTED);
+	come("192.0.2.1");
+	come("192.0.2.1");
+	ck_assert_int_eq(gate_peek(g, &a, 1000), ADMISSION_CROWDED);
+	ck_assert_uint_eq(gate_sessions(g), 2);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS(
-		"gate", TEST(gate__holds_max_sessions_in_all),
+		"gate",
+		TEST(gate__is_pressed_near_the_limit_until_there_is_room_again),
+		TEST(gate__a_look_counts_nothing),
+		TEST(gate__holds_max_sessions_in_all),
 		LOOP(gate__counts_a_client_by_its_network, crowds),
 		TEST(gate__refusals_are_not_counted),
 		TEST(gate__a_proxy_has_no_limit_of_its_own_but_its_clients_have),
