@@ -149,14 +149,35 @@ int tls_self_signed(const char *cert_file, const char *key_file,
 	return rc;
 }
 
-int64_t tls_cert_expiry(const char *cert_file, struct error *err)
+static X509 *read_first(const char *cert_file)
 {
 	FILE *f = fopen(cert_file, "re");
 	if (!f)
-		return error_sys(err, errno, "certificate %s", cert_file);
+		return NULL;
 	ERR_clear_error();
 	X509 *x = PEM_read_X509(f, NULL, NULL, NULL);
 	fclose(f);
+	return x;
+}
+
+bool tls_cert_is_for(const char *cert_file, const char *name)
+{
+	X509 *x = read_first(cert_file);
+	bool is_for = x && X509_check_host(
+				   x, name, 0,
+				   X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+					   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+				   NULL) == 1;
+	X509_free(x);
+	ERR_clear_error();
+	return is_for;
+}
+
+int64_t tls_cert_expiry(const char *cert_file, struct error *err)
+{
+	if (access(cert_file, R_OK) != 0)
+		return error_sys(err, errno, "certificate %s", cert_file);
+	X509 *x = read_first(cert_file);
 	struct tm tm;
 	int ok = x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1;
 	X509_free(x);

@@ -74,6 +74,15 @@ static int add_names(SSL *ssl, const char *const *names, size_t n)
 	return 0;
 }
 
+static int apply_names(SSL *ssl, const struct tls_peer *peer, char *problem,
+		       size_t room)
+{
+	if (peer->n_names == 0 ||
+	    add_names(ssl, peer->names, peer->n_names) != 0)
+		return refuse(problem, room, "there is no name to verify");
+	return 0;
+}
+
 /* RFC 7672 3.1.3: usages 0 and 1 are not usable with SMTP. */
 bool tlsa_is_usable(const struct tlsa *t)
 {
@@ -132,14 +141,13 @@ int tls_peer_apply(SSL *ssl, const struct tls_peer *peer, char *problem,
 	case TLS_VERIFY_NONE:
 		apply_none(ssl);
 		return 0;
+	case TLS_VERIFY_MAYBE:
+		apply_none(ssl);
+		return apply_names(ssl, peer, problem, room);
 	case TLS_VERIFY_PIN:
 		return 0;
 	case TLS_VERIFY_NAME:
-		if (peer->n_names == 0 ||
-		    add_names(ssl, peer->names, peer->n_names) != 0)
-			return refuse(problem, room,
-				      "there is no name to verify");
-		return 0;
+		return apply_names(ssl, peer, problem, room);
 	case TLS_VERIFY_DANE:
 		return apply_dane(ssl, peer, problem, room);
 	}

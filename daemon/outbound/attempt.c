@@ -345,10 +345,10 @@ static void tls_failed(struct session *s, const struct smtp_reply *reply,
 }
 
 static void expect_by_name(struct session *s, struct tls_peer *peer,
-			   const char **names)
+			   enum tls_verify verify, const char **names)
 {
 	names[0] = host_of(s)->name;
-	peer->verify = TLS_VERIFY_NAME;
+	peer->verify = verify;
 	peer->names = names;
 	peer->n_names = 1;
 }
@@ -374,7 +374,7 @@ static void expect(struct session *s, struct tls_peer *peer, const char **names)
 	peer->sni = host_of(s)->is_address ? NULL : host_of(s)->name;
 	switch (tls_mode(s)) {
 	case PRIMARY_TLS_VERIFY:
-		expect_by_name(s, peer, names);
+		expect_by_name(s, peer, TLS_VERIFY_NAME, names);
 		break;
 	case PRIMARY_TLS_PIN:
 		peer->verify = TLS_VERIFY_PIN;
@@ -386,7 +386,8 @@ static void expect(struct session *s, struct tls_peer *peer, const char **names)
 	case PRIMARY_TLS_MAY:
 	case PRIMARY_TLS_OFF:
 	case PRIMARY_TLS_REQUIRE:
-		peer->verify = TLS_VERIFY_NONE;
+		/* Whatever it shows will do, but not for REQUIRETLS. */
+		expect_by_name(s, peer, TLS_VERIFY_MAYBE, names);
 		break;
 	}
 }

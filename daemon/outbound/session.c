@@ -384,6 +384,11 @@ const struct smtp_ehlo *session_ehlo(const struct session *s)
 	return s->client ? smtp_client_ehlo(s->client) : &nothing;
 }
 
+bool session_is_ready(const struct session *s)
+{
+	return s->client && s->is_ready;
+}
+
 const struct tls_info *session_tls(const struct session *s)
 {
 	return s->stream ? stream_tls(s->stream) : NULL;

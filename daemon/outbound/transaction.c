@@ -76,6 +76,7 @@ static void finish(struct session *s)
 static void refuse(struct session *s, const struct smtp_reply *why)
 {
 	s->t.result.mail = *why;
+	s->t.result.is_ours = true;
 	s->stage = STAGE_READY;
 	s->state = SESSION_IDLE;
 	stream_deadline(s->stream, 0);
@@ -84,13 +85,27 @@ static void refuse(struct session *s, const struct smtp_reply *why)
 
 /* --- before MAIL ------------------------------------------------------- */
 
-static bool is_refused_here(struct session *s)
+/* RFC 8689 4.2.1: its certificate, for a name that nobody could have forged:
+ * one that we were told, or of an MX that DNSSEC vouches for. */
+static bool is_proved(const struct session *s)
 {
 	const struct tls_info *tls = stream_tls(s->stream);
-	struct smtp_reply why = smtp_client_fits(s->client, &s->t.send);
 
-	/* RFC 8689 4.2.1 */
-	if (why.code == 0 && s->t.send.requiretls && !(tls && tls->verified))
+	if (!tls || !tls->verified)
+		return false;
+	if (s->primary &&
+	    (s->primary->tls == PRIMARY_TLS_PIN || !s->primary->by_mx))
+		return true;
+	return s->found && s->found->mx_secure;
+}
+
+static bool is_refused_here(struct session *s)
+{
+	const struct smtp_send *m = &s->t.send;
+	struct smtp_reply why = smtp_client_fits(s->client, m);
+
+	/* A report goes all the same (RFC 8689 5). */
+	if (why.code == 0 && m->requiretls && m->sender.n && !is_proved(s))
 		smtp_reply_set(&why, 550, "5.7.10",
 			       "REQUIRETLS, but the next hop is not proved");
 	if (why.code == 0)

@@ -145,7 +145,10 @@ static int build(struct bounce *b, const struct bounce_of *of,
 	for (size_t i = 0; i < of->n_rcpts; i++)
 		fill_rcpt(&rcpts[i], &of->rcpts[i], of->now_ms);
 	id_format(of->message->id, dsn.qid);
+	/* What had to be kept secret on its way is not sent back (RFC 8689 5).
+	 */
 	dsn.full = of->message->env.ret == DSN_RET_FULL && of->whole &&
+		   !of->message->env.requiretls &&
 		   of->head.n <= BOUNCE_CONTENT_MAX && any_failed(of);
 	dsn.content = dsn.full ? of->head : header_of(of->head);
 	if (dsn_build(&b->add.body, &dsn) < 0)
@@ -167,6 +170,7 @@ static void address_it(struct bounce *b, const struct bounce_of *of)
 		.notify = DSN_NOTIFY_NEVER,
 	};
 	b->env.is_report = true;
+	b->env.requiretls = of->message->env.requiretls;
 	b->env.arrived_at_ms = of->now_ms;
 	b->env.protocol = SLICE("ESMTP");
 	b->env.body = b->env.eight_bit ? BODY_8BITMIME : BODY_UNSAID;

@@ -207,6 +207,8 @@ static void judge_rcpt(const struct facts *f, size_t i, bool some_accepted,
 	memset(&r->reply, 0, sizeof(r->reply));
 	if (mail->code && smtp_reply_class(mail) != 2) {
 		by_reply(f, r, mail);
+		if (f->result->is_ours)
+			r->by_peer = r->bad_5xx = false;
 	} else if (!mail->code || !reply->code) {
 		no_reply(f, r, false);
 	} else if (smtp_reply_class(reply) == 2) {
@@ -240,8 +242,7 @@ static void count(struct outcome *out, const struct outcome_rcpt *r)
 		out->again++;
 		break;
 	}
-	if (r->verdict == VERDICT_FAILED &&
-	    (!r->by_peer || r->reply.code < 500))
+	if (r->verdict == VERDICT_FAILED && r->reply.code < 500)
 		out->expired = true;
 }
 

@@ -238,7 +238,7 @@ struct smtp_reply smtp_client_fits(const struct smtp_client *c,
 		smtp_reply_set(&r, 552, "5.3.4",
 			       "the server takes %llu octets at most",
 			       (unsigned long long)c->ehlo.size);
-	else if (m->requiretls && !offers(c, EXT_REQUIRETLS))
+	else if (m->requiretls && m->sender.n && !offers(c, EXT_REQUIRETLS))
 		smtp_reply_set(&r, 550, "5.7.30",
 			       "the server lacks REQUIRETLS");
 	else if (m->body == BODY_BINARYMIME &&

@@ -24,10 +24,11 @@ struct tls_context *tls_context_server(const struct tls_pair *pairs, size_t n,
 				       struct error *err);
 
 enum tls_verify {
-	TLS_VERIFY_NONE, /* opportunistic: whatever it shows */
-	TLS_VERIFY_NAME, /* chain and name (RFC 9525) */
-	TLS_VERIFY_PIN,  /* SHA-256 of the public key */
-	TLS_VERIFY_DANE  /* RFC 7672: usages 2 and 3 */
+	TLS_VERIFY_NONE,  /* opportunistic: whatever it shows */
+	TLS_VERIFY_MAYBE, /* the same, and NAME's verdict is told */
+	TLS_VERIFY_NAME,  /* chain and name (RFC 9525) */
+	TLS_VERIFY_PIN,   /* SHA-256 of the public key */
+	TLS_VERIFY_DANE   /* RFC 7672: usages 2 and 3 */
 };
 
 /* ca: "system" or a PEM file; client_cert/client_key may be NULL. */
@@ -75,6 +76,9 @@ struct tls_info {
  * and key_file (0600) unless both exist. 0 or -1. */
 int tls_self_signed(const char *cert_file, const char *key_file,
 		    const char *name, struct error *err);
+/* Is the first certificate of a PEM file for this name (RFC 9525)? False also
+ * when it cannot be read. */
+bool tls_cert_is_for(const char *cert_file, const char *name);
 /* Wall time in ms at which the certificate of a PEM file ends; -1 on error. */
 int64_t tls_cert_expiry(const char *cert_file, struct error *err);
 

@@ -66,6 +66,7 @@ struct session_target {
 struct session_result { /* of one message */
 	bool sent_dot;  /* the final dot has (perhaps) gone out */
 	bool broken;    /* the session is over; what was answered is valid */
+	bool is_ours;   /* `mail` is our own word, the server heard nothing */
 	struct session_failure failure; /* when broken */
 	struct smtp_reply mail;         /* code 0 = none */
 	struct smtp_reply final; /* to DATA or to the dot; code 0 = none */
@@ -89,6 +90,7 @@ struct session *session_open(struct outbound *o,
 			     const struct session_target *target,
 			     const struct session_events *events, void *data);
 /* Facts of an open session. */
+bool session_is_ready(const struct session *s); /* EHLO or HELO is done */
 const struct smtp_ehlo *session_ehlo(const struct session *s);
 const struct tls_info *session_tls(const struct session *s); /* or NULL */
 const char *session_host(const struct session *s);

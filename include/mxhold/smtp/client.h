@@ -112,7 +112,8 @@ bool smtp_client_dot_sent(const struct smtp_client *c);
 bool smtp_client_is_spent(const struct smtp_client *c);
 
 /* Why this message must not go to this server, or code 0: SIZE too small
- * (552 5.3.4), 8BITMIME, SMTPUTF8, REQUIRETLS or BINARYMIME missing. */
+ * (552 5.3.4), 8BITMIME, SMTPUTF8, REQUIRETLS (but for a null reverse-path)
+ * or BINARYMIME missing. */
 struct smtp_reply smtp_client_fits(const struct smtp_client *c,
 				   const struct smtp_send *m);
 
