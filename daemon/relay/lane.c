@@ -10,7 +10,8 @@ enum {
 	OPEN_MAX_MS = 60000, /* look-up to EHLO */
 	COOL_MIN_MS = 1000,
 	COOL_MAX_MS = 30000,
-	TIMER_MAX_MS = 60000 /* the wall clock may jump */
+	TIMER_MAX_MS = 60000, /* the wall clock may jump */
+	ASK_MS = 10000        /* between two times a primary may ask */
 };
 
 static void on_timer(void *data);
@@ -467,4 +468,20 @@ void lane_drain_now(struct lane *l)
 	l->cool_until_ms = 0;
 	breaker_try_now(&l->breaker);
 	lane_mark(l);
+}
+
+/* --- the primary's word -------------------------------------------------- */
+
+/* Nothing goes to it that would not go anyway: it is only looked at now. */
+void lane_ask(struct lane *l)
+{
+	int64_t mono_ms = clock_mono_ms();
+
+	if (l->asked_ms && mono_ms - l->asked_ms < ASK_MS)
+		return;
+	l->asked_ms = mono_ms;
+	l->cool_until_ms = 0;
+	prober_probe_now(l->relay->parts.prober, l->name, NULL, NULL);
+	lane_mark(l);
+	relay_kick(l->relay);
 }

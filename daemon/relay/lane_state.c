@@ -86,6 +86,16 @@ static bool is_up(struct lane *l)
 	return l->forced || view.health.state == HEALTH_UP;
 }
 
+bool lane_is_held(const struct lane *l)
+{
+	struct primary_view view;
+
+	if (l->paused)
+		return true;
+	return !l->released &&
+	       prober_view(l->relay->parts.prober, l->name, &view) && view.held;
+}
+
 bool lane_may_send(struct lane *l, int64_t mono_ms)
 {
 	bool up = is_up(l); /* notes the state, whatever else */

@@ -230,6 +230,32 @@ bool relay_drain_now(struct relay *r, const char *name)
 	return true;
 }
 
+static uint64_t waiting_for(const struct relay *r, const char *domain)
+{
+	struct queue_counts counts;
+	uint32_t dest;
+
+	if (reader_dest_find(r->reader, DEST_DOMAIN, domain, &dest) ||
+	    reader_dest_counts(r->reader, dest, &counts))
+		return 0;
+	return counts.messages;
+}
+
+bool relay_ask(struct relay *r, const char *domain, uint64_t *waiting,
+	       bool *held)
+{
+	const struct config_domain *d = config_domain(r->config, domain);
+	struct lane *l = d ? lane_find(r, d->primary->name) : NULL;
+
+	if (!l)
+		return false;
+	*waiting = waiting_for(r, domain);
+	*held = lane_is_held(l);
+	if (*waiting && !*held)
+		lane_ask(l);
+	return true;
+}
+
 bool relay_pause(struct relay *r, const char *name, bool pause)
 {
 	struct lane *l = named(r, name);

@@ -84,6 +84,7 @@ struct lane {
 	uint32_t failures;     /* openings that failed, in a row */
 	int64_t recovered_ms;  /* wall: mail from here on is fresh */
 	int64_t cool_until_ms; /* mono: no new session before */
+	int64_t asked_ms;      /* mono: its primary asked last; 0 = never */
 	uint64_t sent;
 	/* Messages that were under way when a connection broke. */
 	uint64_t suspects[SUSPECTS_MAX];
@@ -172,6 +173,7 @@ void lane_mark(struct lane *l);
 void lane_run(struct lane *l);
 void lane_reload(struct lane *l);
 void lane_drain_now(struct lane *l);
+void lane_ask(struct lane *l); /* its primary asks for its mail */
 /* What a delivery has seen and how it ended. */
 void lane_loaded(struct lane *l);
 void lane_note_pressed(struct lane *l);
@@ -188,6 +190,8 @@ const struct config_primary *lane_primary(const struct lane *l); /* or NULL */
 const struct config_drain *lane_drain(const struct lane *l);
 /* The one that reports go by; NULL: by their own MX. */
 const struct config_primary *lane_report_primary(const struct relay *r);
+/* An operator holds it, or has paused the drain. */
+bool lane_is_held(const struct lane *l);
 /* Looks at the primary's state, and notes when it has come back. */
 bool lane_may_send(struct lane *l, int64_t mono_ms);
 

@@ -37,6 +37,14 @@ void relay_kick(struct relay *r);
 /* Start the drain of a primary or domain now, whatever timers say (its retry
  * timers are not touched). False: no such name. */
 bool relay_drain_now(struct relay *r, const char *name);
+/*
+ * The primary of a domain asks for its mail (ETRN): a probe at once, and all
+ * that is ready follows. At most every ten seconds, and never against an
+ * operator's word (*held). *waiting: messages queued for the domain. False: no
+ * such domain.
+ */
+bool relay_ask(struct relay *r, const char *domain, uint64_t *waiting,
+	       bool *held);
 bool relay_pause(struct relay *r, const char *name, bool pause);
 /* messages a minute, 0 = no limit; until the next reload. */
 bool relay_rate(struct relay *r, const char *name, uint32_t rate);
