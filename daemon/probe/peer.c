@@ -342,10 +342,11 @@ void peer_learn(struct peer *peer, const struct session *s)
 
 	if (at->addr.family)
 		learn_address(peer, at);
-	if (!ehlo->esmtp)
+	if (!session_is_ready(s))
 		return;
-	peer->ehlo_ext = ehlo->ext;
-	peer->ehlo_size = ehlo->size;
+	/* A server that knows HELO only has no extension. */
+	peer->ehlo_ext = EXT_HEARD | (ehlo->esmtp ? ehlo->ext : 0);
+	peer->ehlo_size = ehlo->esmtp ? ehlo->size : 0;
 }
 
 bool peer_has_good(const struct peer *peer)

@@ -4,9 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mxhold/base/clock.h"
+#include "mxhold/base/text.h"
 #include "mxhold/config/complaints.h"
 #include "mxhold/net/tls_context.h"
 #include "mxhold/receive/recipients_file.h"
+
+enum {
+	NEAR_MS =
+		14 * 86400 * 1000 /* a certificate that ends so soon is told */
+};
 
 static struct place place(const struct config_place *at)
 {
@@ -55,10 +62,46 @@ static void check_primary(const struct config *c,
 	tls_context_unref(ctx);
 }
 
+static void check_expiry(const struct config_tls *t, size_t i,
+			 struct complaints *all)
+{
+	struct error err = {0};
+	int64_t end_ms = tls_cert_expiry(t->cert.v[i], &err);
+	int64_t now_ms = clock_wall_ms();
+	char when[TEXT_TIME_MAX];
+
+	if (end_ms < 0 || end_ms > now_ms + NEAR_MS)
+		return;
+	text_format_rfc3339(end_ms, when);
+	complain_mildly(all, place(&t->cert_at), "tls.cert", "%s %s %s",
+			t->cert.v[i], end_ms < now_ms ? "expired" : "expires",
+			when);
+}
+
+/* Senders that verify (DANE, MTA-STS) compare with the name in the MX. */
+static void check_own_name(const struct config *c, struct complaints *all)
+{
+	for (size_t i = 0; i < c->tls.cert.n; i++)
+		if (tls_cert_is_for(c->tls.cert.v[i], c->hostname))
+			return;
+	complain_mildly(all, place(&c->tls.cert_at), "tls.cert",
+			"no certificate is for %s, our hostname", c->hostname);
+}
+
+static void check_own_certs(const struct config *c, struct complaints *all)
+{
+	for (size_t i = 0; i < c->tls.cert.n; i++) {
+		check_pair(&c->tls, i, all);
+		check_expiry(&c->tls, i, all);
+	}
+	if (!all->errors)
+		check_own_name(c, all);
+}
+
 static void check_tls(const struct config *c, struct complaints *all)
 {
-	for (size_t i = 0; !c->tls.automatic && i < c->tls.cert.n; i++)
-		check_pair(&c->tls, i, all);
+	if (!c->tls.automatic)
+		check_own_certs(c, all);
 	for (size_t i = 0; i < c->n_primaries; i++)
 		check_primary(c, c->primaries[i], all);
 }

@@ -33,7 +33,8 @@ static void on_signal(void *data, int signo);
 static void on_primary_changed(void *data, const char *name);
 static void on_recipients_ready(void *data);
 static void on_kept(void *data);
-static bool on_etrn(void *data, const char *domain);
+static enum etrn_outcome on_etrn(void *data, const char *domain,
+				 uint64_t *waiting);
 static void on_test_rcpt(void *data, const char *domain, const char *address,
 			 char *verdict, char *why, char *reply, size_t room);
 static size_t on_alarms(void *data, char (*out)[256], size_t max);
@@ -262,11 +263,17 @@ static void on_kept(void *data)
 	relay_kick(d->relay);
 }
 
-static bool on_etrn(void *data, const char *domain)
+static enum etrn_outcome on_etrn(void *data, const char *domain,
+				 uint64_t *waiting)
 {
 	struct daemon *d = data;
+	bool held;
 
-	return relay_drain_now(d->relay, domain);
+	if (!relay_ask(d->relay, domain, waiting, &held))
+		return ETRN_UNKNOWN;
+	if (*waiting == 0)
+		return ETRN_NOTHING;
+	return held ? ETRN_HELD : ETRN_STARTED;
 }
 
 /* As RCPT would be answered now. */
@@ -287,7 +294,11 @@ static void judge(struct daemon *d, const struct address *rcpt,
 		prober_view(d->prober, p->domain->primary->name, &v) &&
 		v.health.state == HEALTH_UP;
 	reader = reader_new(d->store);
-	facts_judge(p, rcpt, d->directory, reader, is_up);
+	facts_judge(p, rcpt,
+		    &(struct facts_of){.config = d->config,
+				       .directory = d->directory,
+				       .reader = reader,
+				       .is_primary_up = is_up});
 	if (reader)
 		reader_free(reader);
 }

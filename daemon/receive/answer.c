@@ -141,6 +141,25 @@ static bool object(struct dialogue *d, struct policy_rcpt *p)
 	return true;
 }
 
+static void look_at_facts(struct dialogue *d, const struct address *rcpt,
+			  struct policy_rcpt *p)
+{
+	const struct smtp_transaction *t = smtp_server_transaction(d->server);
+	struct worker *w = d->worker;
+	const struct facts_of of = {
+		.config = w->config,
+		.directory = w->directory,
+		.reader = p->domain->quota ? reader_of(w) : NULL,
+		.is_primary_up = is_to_be_sent_away(d, p->domain),
+		.size = d->declared,
+		.utf8_sender = !text_is_ascii(t->sender),
+		.binary = t->body == BODY_BINARYMIME,
+		.requiretls = t->requiretls,
+	};
+
+	facts_judge(p, rcpt, &of);
+}
+
 static void decide(struct dialogue *d, const struct address *rcpt,
 		   struct policy_rcpt *p)
 {
@@ -151,9 +170,7 @@ static void decide(struct dialogue *d, const struct address *rcpt,
 				   directory_lookup(w->listed, p->domain->name,
 						    p->canonical, p->base));
 	if (p->verdict == POLICY_ACCEPTED)
-		facts_judge(p, rcpt, w->directory,
-			    p->domain->quota ? reader_of(w) : NULL,
-			    is_to_be_sent_away(d, p->domain));
+		look_at_facts(d, rcpt, p);
 }
 
 static void log_refused(const struct dialogue *d, const struct address *rcpt,
@@ -241,9 +258,12 @@ const struct smtp_reply *answer_rcpt(struct dialogue *d,
 	if (p.verdict != POLICY_ACCEPTED)
 		return refuse(d, &q->rcpt, &p, reply);
 	count_visit(d, p.domain->name, MAGNET_ACCEPTED);
-	if (!d->intake)
+	if (!d->intake) {
 		d->intake = intake_new(&w->host, d->ticket->sid,
 				       d->server_config.max_rcpt, events, d);
+		d->lacks = p.lacks;
+	}
+	lacks_meet(&d->lacks, &p.lacks);
 	if (intake_add(d->intake, slice_str(p.address), p.domain->name,
 		       &q->rcpt_params))
 		return say(reply, 452, "4.3.1", "out of memory");
@@ -308,17 +328,12 @@ const struct smtp_reply *answer_data(struct dialogue *d,
 
 /* ---- XCLIENT ---- */
 
-static bool is_given(struct slice s)
-{
-	return s.n > 0 && !slice_eq_nocase(s, SLICE("[UNAVAILABLE]")) &&
-	       !slice_eq_nocase(s, SLICE("[TEMPUNAVAIL]"));
-}
-
+/* What is unavailable overwrites what was known, what is not given does not. */
 static void copy_text(char *to, size_t room, struct slice s)
 {
 	size_t n = MX_MIN(s.n, room - 1);
 
-	if (!is_given(s))
+	if (!s.p)
 		return;
 	memcpy(to, s.p, n);
 	to[n] = '\0';
@@ -330,15 +345,17 @@ static bool take_address(struct dialogue *d, const struct smtp_xclient *x)
 	struct inet_addr addr;
 	uint64_t port;
 
-	if (is_given(text)) {
+	if (text.n) {
 		if (slice_starts_nocase(text, SLICE("IPV6:")))
 			text = slice_skip(text, 5);
 		if (inet_parse(text, &addr))
 			return false;
 		d->client = (struct endpoint){.addr = addr};
 		d->network = inet_client_network(&addr);
+		/* Who asks now was not compared with the primaries. */
+		d->server_config.offer_etrn = false;
 	}
-	if (is_given(x->port)) {
+	if (x->port.n) {
 		if (text_parse_u64(x->port, &port) || port > UINT16_MAX)
 			return false;
 		d->client.port = (uint16_t)port;

@@ -147,6 +147,7 @@ static void commit(struct dialogue *d)
 	const struct intake_end last = {
 		.max_hops = d->config->smtp.max_hops,
 		.expire_ms = d->expire_ms,
+		.lacks = d->lacks,
 	};
 	struct smtp_reply reply;
 
@@ -170,9 +171,13 @@ static void forget(struct dialogue *d)
 static void ask_etrn(struct dialogue *d, struct slice domain)
 {
 	struct ticket *t = d->ticket;
+	struct smtp_reply reply;
 
-	if (domain.n && domain.p[0] == '@') /* RFC 1985 5.2: and below it */
-		domain = slice_skip(domain, 1);
+	if (domain.n && domain.p[0] == '#') { /* RFC 1985 5.2.2 */
+		smtp_reply_set(&reply, 458, "4.5.0", "no queue has that name");
+		smtp_server_answer(d->server, &reply);
+		return;
+	}
 	t->domain = mem_strndup(domain.p, domain.n);
 	d->ticket_away = true;
 	dialogue_leave_open(d, SMTP_ASK_ETRN);
@@ -188,20 +193,28 @@ static void refuse_tls(struct dialogue *d)
 	dialogue_end(d, true, "octets behind STARTTLS");
 }
 
-static void start_tls(struct dialogue *d)
+/* False: the handshake is on, or the dialogue is gone. */
+static bool start_tls(struct dialogue *d)
 {
+	struct smtp_reply reply;
+
 	if (smtp_server_was_injected(d->server)) {
 		refuse_tls(d);
-		return;
+		return false;
+	}
+	if (!d->worker->tls) {
+		smtp_reply_set(&reply, 454, "4.7.0",
+			       "TLS is not available just now");
+		smtp_server_answer(d->server, &reply);
+		return true;
 	}
 	say(d);
 	dialogue_enter(d, DIALOGUE_TLS);
 	dialogue_set_deadline(d, MX_MIN(d->config->smtp.command_timeout,
 					(int64_t)HANDSHAKE_MS));
-	if (!d->worker->tls)
-		dialogue_fail(d, "no TLS any more");
-	else if (stream_start_tls_server(d->stream, d->worker->tls) > 0)
+	if (stream_start_tls_server(d->stream, d->worker->tls) > 0)
 		dialogue_fail(d, "octets behind STARTTLS");
+	return false;
 }
 
 /* False: the dialogue may be gone. */
@@ -241,8 +254,7 @@ static bool consider(struct dialogue *d, const struct smtp_question *q)
 				   answer_xclient(d, &q->xclient, &reply));
 		break;
 	case SMTP_ASK_TLS:
-		start_tls(d);
-		return false;
+		return start_tls(d);
 	case SMTP_ASK_CLOSE:
 		say(d);
 		dialogue_end(d, true, close_reason(d));
@@ -430,16 +442,28 @@ static void on_committed(void *data, const struct smtp_reply *reply)
 	dialogue_answer(d, reply);
 }
 
-static void on_etrn(struct dialogue *d, bool is_started)
+static void on_etrn(struct dialogue *d, const struct ticket *t)
 {
-	struct smtp_reply reply;
+	struct smtp_reply r;
 
-	if (is_started) {
-		dialogue_answer(d, NULL);
-		return;
+	switch (t->etrn) {
+	case ETRN_UNKNOWN:
+		smtp_reply_set(&r, 459, "4.5.0",
+			       "nothing is known of that domain");
+		break;
+	case ETRN_NOTHING:
+		smtp_reply_set(&r, 251, "2.0.0", "no messages are waiting");
+		break;
+	case ETRN_HELD:
+		smtp_reply_set(&r, 458, "4.5.0", "held back for now");
+		break;
+	case ETRN_STARTED:
+		smtp_reply_set(&r, 253, "2.0.0",
+			       "%llu messages are waiting, queue run started",
+			       (unsigned long long)t->waiting);
+		break;
 	}
-	smtp_reply_set(&reply, 459, "4.5.0", "nothing is known of that domain");
-	dialogue_answer(d, &reply);
+	dialogue_answer(d, &r);
 }
 
 void dialogue_on_answer(struct ticket *t)
@@ -456,7 +480,7 @@ void dialogue_on_answer(struct ticket *t)
 	else if (d->open == SMTP_ASK_RCPT)
 		dialogue_on_escape(d, t->is_let_in);
 	else if (d->state == DIALOGUE_ANSWER)
-		on_etrn(d, t->etrn_started);
+		on_etrn(d, t);
 	else
 		dialogue_admitted(d, t->admission);
 }

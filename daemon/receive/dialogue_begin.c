@@ -21,18 +21,24 @@ static uint32_t max_rcpt(const struct config *c)
 static void configure_server(struct dialogue *d)
 {
 	const struct config *c = d->config;
+	const struct lacks *l = &d->ticket->lacks;
 	const struct ticket *t = d->ticket;
+	bool eight_bit = !(l->ext & EXT_8BITMIME);
 
 	d->server_config = (struct smtp_server_config){
 		.hostname = c->hostname,
-		.max_size = c->smtp.max_size,
+		.max_size = lacks_content_max(l, c->smtp.max_size),
 		.max_rcpt = max_rcpt(c),
 		.max_errors = c->smtp.max_errors,
 		.strict_helo = c->smtp.strict_helo,
 		.reject_bare_newline = c->smtp.reject_bare_newline,
 		.offer_tls = d->worker->tls != NULL,
-		.offer_utf8 = t->offer_utf8,
+		.offer_8bitmime = eight_bit,
+		.offer_dsn = !(l->ext & EXT_DSN),
+		.offer_utf8 = eight_bit && !(l->ext & EXT_SMTPUTF8),
 		.offer_chunking = true,
+		.offer_binarymime = !(l->ext & EXT_BINARYMIME),
+		.offer_requiretls = !(l->ext & EXT_REQUIRETLS),
 		.offer_etrn = t->may_etrn,
 		.offer_xclient = t->may_xclient,
 	};

@@ -1,7 +1,5 @@
 #include "mxhold/receive/facts.h"
 
-#include "mxhold/smtp/ehlo.h"
-
 static bool is_over_quota(struct reader *reader,
 			  const struct config_domain *domain)
 {
@@ -15,28 +13,33 @@ static bool is_over_quota(struct reader *reader,
 	return counts.bytes >= domain->quota;
 }
 
-/* RFC 6531 3.5: an address that the primary is known not to take. */
-static bool is_beyond_primary(struct directory *directory,
-			      const struct address *rcpt,
-			      const struct config_domain *domain)
+static enum policy_beyond beyond(const struct lacks *l,
+				 const struct address *rcpt,
+				 const struct facts_of *of)
 {
-	struct peer_record rec;
-
-	return rcpt->utf8 && domain->primary &&
-	       directory_peer_get(directory, domain->primary->name, &rec) ==
-		       0 &&
-	       rec.last_up_ms != 0 && !(rec.ehlo_ext & EXT_SMTPUTF8);
+	if (l->size && of->size > lacks_content_max(l, 0))
+		return POLICY_BEYOND_SIZE;
+	if (l->ext & EXT_SMTPUTF8 && (rcpt->utf8 || of->utf8_sender))
+		return POLICY_BEYOND_UTF8;
+	if (l->ext & EXT_BINARYMIME && of->binary)
+		return POLICY_BEYOND_BINARY;
+	if (l->ext & EXT_REQUIRETLS && of->requiretls)
+		return POLICY_BEYOND_TLS;
+	return POLICY_WITHIN;
 }
 
 void facts_judge(struct policy_rcpt *p, const struct address *rcpt,
-		 struct directory *directory, struct reader *reader,
-		 bool is_primary_up)
+		 const struct facts_of *of)
 {
-	struct policy_facts facts = {.is_primary_up = is_primary_up};
+	struct policy_facts facts = {.is_primary_up = of->is_primary_up};
 
 	if (p->verdict != POLICY_ACCEPTED)
 		return;
-	facts.is_beyond_primary = is_beyond_primary(directory, rcpt, p->domain);
-	facts.is_over_quota = is_over_quota(reader, p->domain);
+	if (p->domain->primary) {
+		lacks_look_up(of->directory, of->config, p->domain->primary,
+			      &p->lacks);
+		facts.beyond = beyond(&p->lacks, rcpt, of);
+	}
+	facts.is_over_quota = is_over_quota(of->reader, p->domain);
 	policy_rcpt_overrule(p, &facts);
 }

@@ -508,6 +508,30 @@ static void finish_envelope(struct intake *in)
 			    h->tls_required_no == 1;
 }
 
+/* What none of the recipients could be given, now that all is known. One
+ * reply is for all of them: with one that can have it the message is taken. */
+static bool is_beyond_primaries(const struct intake *in, const struct lacks *l,
+				struct smtp_reply *reply)
+{
+	const struct envelope *env = &in->env;
+
+	if (l->size && in->size > l->size)
+		smtp_reply_set(reply, 552, "5.3.4",
+			       "the recipient's server takes no message so "
+			       "big");
+	else if (l->ext & EXT_SMTPUTF8 && env->smtputf8 && env->utf8_header)
+		smtp_reply_set(reply, 554, "5.6.9",
+			       "the recipient's server does not take an "
+			       "internationalized header");
+	else if (l->ext & EXT_8BITMIME && env->eight_bit)
+		smtp_reply_set(reply, 554, "5.6.3",
+			       "the recipient's server does not take 8-bit "
+			       "content");
+	else
+		return false;
+	return true;
+}
+
 bool intake_commit(struct intake *in, const struct intake_end *end,
 		   struct smtp_reply *reply)
 {
@@ -527,6 +551,10 @@ bool intake_commit(struct intake *in, const struct intake_end *end,
 		return true;
 	}
 	finish_envelope(in);
+	if (is_beyond_primaries(in, &end->lacks, reply)) {
+		let_go(in);
+		return true;
+	}
 	in->is_ended = true;
 	in->expire_ms = end->expire_ms;
 	if (in->flight == FLIGHT_NONE)

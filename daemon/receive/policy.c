@@ -199,15 +199,43 @@ static void overrule(struct policy_rcpt *p, enum rcpt_refusal refusal,
 	p->why = why;
 }
 
+struct beyond {
+	int code;
+	const char *enhanced, *text, *why;
+};
+
+/* RFC 1870 6.4, RFC 6531 3.5, RFC 3030 3, RFC 8689 4.2.1 */
+static const struct beyond beyond[] = {
+	[POLICY_BEYOND_SIZE] = {552, "5.3.4",
+				"the recipient's server takes no message so "
+				"big",
+				"too big for its primary"},
+	[POLICY_BEYOND_UTF8] = {553, "5.6.7",
+				"the recipient's server does not take "
+				"internationalized addresses",
+				"no SMTPUTF8"},
+	[POLICY_BEYOND_BINARY] = {550, "5.6.3",
+				  "the recipient's server does not take "
+				  "binary content",
+				  "no BINARYMIME"},
+	[POLICY_BEYOND_TLS] = {550, "5.7.30",
+			       "the recipient's server does not support "
+			       "REQUIRETLS",
+			       "no REQUIRETLS"},
+};
+
+static void refuse_beyond(struct policy_rcpt *p, const struct beyond *b)
+{
+	smtp_reply_set(&p->reply, b->code, b->enhanced, "%s", b->text);
+	overrule(p, RCPT_REFUSED_POLICY, b->why);
+}
+
 void policy_rcpt_overrule(struct policy_rcpt *p,
 			  const struct policy_facts *facts)
 {
 	MX_ASSERT(p->verdict == POLICY_ACCEPTED);
-	if (facts->is_beyond_primary) {
-		smtp_reply_set(&p->reply, 553, "5.6.7",
-			       "the recipient's server does not take "
-			       "internationalized addresses");
-		overrule(p, RCPT_REFUSED_POLICY, "no SMTPUTF8");
+	if (facts->beyond != POLICY_WITHIN) {
+		refuse_beyond(p, &beyond[facts->beyond]);
 	} else if (facts->is_primary_up &&
 		   p->domain->when_up == WHEN_UP_DEFER) {
 		smtp_reply_set(&p->reply, 451, "4.3.2",

@@ -3,11 +3,10 @@
 #include "mxhold/base/map.h"
 #include "mxhold/base/mem.h"
 #include "mxhold/receive/reputation.h"
-#include "mxhold/smtp/ehlo.h"
 
 struct primaries {
 	struct map addresses; /* the values mean nothing */
-	bool take_utf8;
+	struct lacks lacks;
 };
 
 struct primaries *primaries_new(void)
@@ -15,7 +14,6 @@ struct primaries *primaries_new(void)
 	struct primaries *p = mem_alloc(sizeof(*p));
 
 	map_init(&p->addresses);
-	p->take_utf8 = true;
 	return p;
 }
 
@@ -44,30 +42,54 @@ static void add_record(struct primaries *p, const struct peer_record *rec)
 	}
 }
 
+static void add_hosts(struct primaries *p, const struct config_primary *c)
+{
+	for (size_t i = 0; i < c->n_hosts; i++)
+		if (c->hosts[i].is_address)
+			add_address(p, &c->hosts[i].addr);
+}
+
+/* Of the known ones, or of all while none is known. */
+struct gathering {
+	struct lacks known, unknown;
+	size_t n_known, n_unknown;
+	uint32_t any; /* what at least one lacks */
+};
+
+static void gather(struct gathering *g, const struct lacks *one, bool is_known)
+{
+	struct lacks *all = is_known ? &g->known : &g->unknown;
+	size_t *n = is_known ? &g->n_known : &g->n_unknown;
+
+	if ((*n)++ == 0)
+		*all = *one;
+	else
+		lacks_meet(all, one);
+	g->any |= one->ext;
+}
+
 void primaries_refresh(struct primaries *p, const struct config *config,
 		       struct directory *directory)
 {
+	struct gathering g = {.n_known = 0};
 	struct peer_record rec;
-	bool is_known = false, has_utf8 = false;
+	struct lacks one;
+	bool known;
 
 	map_done(&p->addresses, NULL);
 	map_init(&p->addresses);
 	for (size_t i = 0; i < config->n_primaries; i++) {
 		const struct config_primary *c = config->primaries[i];
+		bool found = directory_peer_get(directory, c->name, &rec) == 0;
 
-		for (size_t n = 0; n < c->n_hosts; n++)
-			if (c->hosts[n].is_address)
-				add_address(p, &c->hosts[n].addr);
-		if (directory_peer_get(directory, c->name, &rec) != 0)
-			continue;
-		add_record(p, &rec);
-		if (rec.last_up_ms == 0)
-			continue; /* never met: its EHLO is not known */
-		is_known = true;
-		if (rec.ehlo_ext & EXT_SMTPUTF8)
-			has_utf8 = true;
+		add_hosts(p, c);
+		if (found)
+			add_record(p, &rec);
+		known = lacks_by_record(found ? &rec : NULL, config, c, &one);
+		gather(&g, &one, known);
 	}
-	p->take_utf8 = has_utf8 || !is_known;
+	p->lacks = g.n_known ? g.known : g.unknown;
+	p->lacks.ext |= g.any & EXT_BINARYMIME;
 }
 
 bool primaries_has_address(const struct primaries *p, const struct inet_addr *a)
@@ -77,7 +99,7 @@ bool primaries_has_address(const struct primaries *p, const struct inet_addr *a)
 	return map_get(&p->addresses, reputation_key(a, room)) != NULL;
 }
 
-bool primaries_take_utf8(const struct primaries *p)
+const struct lacks *primaries_lack(const struct primaries *p)
 {
-	return p->take_utf8;
+	return &p->lacks;
 }

@@ -15,7 +15,8 @@
 #include "mxhold/receive/receive_inner.h"
 
 enum {
-	PRIMARIES_MS = 60000
+	PRIMARIES_MS = 60000,
+	NEWS_MS = 500 /* until what a probe has heard is in the directory */
 };
 
 struct receive_reload {
@@ -204,7 +205,7 @@ static void on_accept(void *data, int fd, const struct endpoint *peer,
 	t->has_etrn = listen->etrn;
 	t->may_etrn =
 		t->has_etrn && primaries_has_address(r->primaries, &peer->addr);
-	t->offer_utf8 = primaries_take_utf8(r->primaries);
+	t->lacks = *primaries_lack(r->primaries);
 	worker_post(t->worker, &t->note, NOTE_CLIENT);
 }
 
@@ -223,13 +224,47 @@ static void admit_behind(struct receive *r, struct ticket *t)
 	worker_post(t->worker, &t->note, NOTE_ANSWER);
 }
 
+/* RFC 1985 5.2: "@d" is d and whatever lies below it. */
+static bool is_meant(struct slice name, bool below, struct slice domain)
+{
+	size_t at;
+
+	if (slice_eq(name, domain))
+		return true;
+	if (!below || domain.n <= name.n + 1)
+		return false;
+	at = domain.n - name.n;
+	return domain.p[at - 1] == '.' &&
+	       slice_eq(slice_skip(domain, at), name);
+}
+
+static void ask_for_mail(struct receive *r, struct ticket *t, struct slice name,
+			 bool below)
+{
+	for (size_t i = 0; i < r->config->n_domains; i++) {
+		const char *domain = r->config->domains[i].name;
+		enum etrn_outcome outcome;
+		uint64_t waiting = 0;
+
+		if (!is_meant(name, below, slice_str(domain)))
+			continue;
+		outcome = r->parts.on_etrn(r->parts.data, domain, &waiting);
+		t->etrn = MX_MAX(t->etrn, outcome);
+		t->waiting += waiting;
+	}
+}
+
 static void start_etrn(struct receive *r, struct ticket *t)
 {
+	struct slice name = slice_str(t->domain);
+	bool below = name.n && name.p[0] == '@';
 	char domain[DOMAIN_MAX];
 
-	t->etrn_started = r->parts.on_etrn &&
-			  domain_canonical(slice_str(t->domain), domain) == 0 &&
-			  r->parts.on_etrn(r->parts.data, domain);
+	t->etrn = ETRN_UNKNOWN;
+	t->waiting = 0;
+	if (r->parts.on_etrn &&
+	    domain_canonical(slice_skip(name, below), domain) == 0)
+		ask_for_mail(r, t, slice_str(domain), below);
 	worker_post(t->worker, &t->note, NOTE_ANSWER);
 }
 
@@ -419,6 +454,8 @@ void receive_primary_state(struct receive *r, const char *primary, bool is_up)
 		memcpy(p->name, primary, n);
 		worker_post(r->workers[i], &p->note, NOTE_PRIMARY);
 	}
+	if (!r->stopping)
+		timer_start(r->look_at_primaries, NEWS_MS);
 }
 
 /* ---- the end ---- */

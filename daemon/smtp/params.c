@@ -101,6 +101,8 @@ static enum smtp_params_result take_body(const struct param *p,
 					 const struct smtp_params_offer *offer,
 					 struct smtp_mail_params *out)
 {
+	if (!offer->body)
+		return SMTP_PARAMS_UNKNOWN;
 	if (slice_eq_nocase(p->value, SLICE("7BIT")))
 		out->body = BODY_7BIT;
 	else if (slice_eq_nocase(p->value, SLICE("8BITMIME")))
@@ -138,7 +140,8 @@ static enum smtp_params_result take_ret(const struct param *p,
 					const struct smtp_params_offer *offer,
 					struct smtp_mail_params *out)
 {
-	(void)offer;
+	if (!offer->dsn)
+		return SMTP_PARAMS_UNKNOWN;
 	if (slice_eq_nocase(p->value, SLICE("FULL")))
 		out->ret = DSN_RET_FULL;
 	else if (slice_eq_nocase(p->value, SLICE("HDRS")))
@@ -181,7 +184,8 @@ static enum smtp_params_result take_envid(const struct param *p,
 					  const struct smtp_params_offer *offer,
 					  struct smtp_mail_params *out)
 {
-	(void)offer;
+	if (!offer->dsn)
+		return SMTP_PARAMS_UNKNOWN;
 	out->envid = p->value;
 	return ok_if(p->has_value && p->value.n <= SMTP_ENVID_MAX &&
 		     is_printable_xtext(p->value));
@@ -207,7 +211,8 @@ take_notify(const struct param *p, const struct smtp_params_offer *offer,
 	ptrdiff_t comma;
 	uint8_t bit;
 
-	(void)offer;
+	if (!offer->dsn)
+		return SMTP_PARAMS_UNKNOWN;
 	if (rest.n > NOTIFY_MAX)
 		return SMTP_PARAMS_BAD;
 	do {
@@ -243,6 +248,8 @@ static enum smtp_params_result take_orcpt(const struct param *p,
 	ptrdiff_t semicolon = slice_index(p->value, ';');
 	struct slice type, addr;
 
+	if (!offer->dsn)
+		return SMTP_PARAMS_UNKNOWN;
 	if (semicolon < 0 || p->value.n > SMTP_ORCPT_MAX)
 		return SMTP_PARAMS_BAD;
 	type = slice_head(p->value, (size_t)semicolon);

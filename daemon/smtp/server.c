@@ -271,11 +271,20 @@ static void answered_abort(struct smtp_server *s)
 	server_end_transaction(s);
 }
 
+/* The 220 to STARTTLS, which has not gone out yet. */
+static void take_go_ahead_back(struct smtp_server *s)
+{
+	MX_ASSERT(s->open == SMTP_ASK_TLS && s->out.n >= s->go_ahead);
+	buf_truncate(&s->out, s->out.n - s->go_ahead);
+}
+
 void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *reply)
 {
 	enum smtp_ask ask = s->open;
 
-	MX_ASSERT(ask != SMTP_ASK_NOTHING && ask != SMTP_ASK_TLS);
+	MX_ASSERT(ask != SMTP_ASK_NOTHING && (ask != SMTP_ASK_TLS || reply));
+	if (ask == SMTP_ASK_TLS)
+		take_go_ahead_back(s);
 	s->open = SMTP_ASK_NOTHING;
 	if (ask == SMTP_ASK_ABORT)
 		answered_abort(s);
@@ -297,8 +306,7 @@ bool smtp_server_was_injected(const struct smtp_server *s)
 
 void smtp_server_refuse_tls(struct smtp_server *s)
 {
-	MX_ASSERT(s->open == SMTP_ASK_TLS && s->out.n >= s->go_ahead);
-	buf_truncate(&s->out, s->out.n - s->go_ahead);
+	take_go_ahead_back(s);
 	s->open = SMTP_ASK_NOTHING;
 	server_say_text(s, 554, "5.5.1", "nothing may follow STARTTLS");
 	server_close(s);

@@ -134,7 +134,8 @@ static int append_keywords(struct buf *b, const struct smtp_server *s)
 	return buf_append_str(b, "250-PIPELINING\r\n") ||
 	       buf_printf(b, "250-SIZE %llu\r\n",
 			  (unsigned long long)c->max_size) ||
-	       buf_append_str(b, "250-8BITMIME\r\n250-DSN\r\n") ||
+	       (c->offer_8bitmime && buf_append_str(b, "250-8BITMIME\r\n")) ||
+	       (c->offer_dsn && buf_append_str(b, "250-DSN\r\n")) ||
 	       (c->offer_utf8 && buf_append_str(b, "250-SMTPUTF8\r\n")) ||
 	       (c->offer_chunking && buf_append_str(b, "250-CHUNKING\r\n")) ||
 	       (c->offer_chunking && c->offer_binarymime &&
@@ -357,6 +358,9 @@ void server_answered_command(struct smtp_server *s, enum smtp_ask ask,
 		break;
 	case SMTP_ASK_DATA:
 		server_answered_data(s, reply);
+		break;
+	case SMTP_ASK_TLS:
+		server_say(s, reply);
 		break;
 	case SMTP_ASK_ETRN:
 		answered_etrn(s, reply);

@@ -44,6 +44,8 @@ static struct smtp_params_offer offer(const struct smtp_server *s)
 
 	return (struct smtp_params_offer){
 		.esmtp = s->hello == HELLO_EHLO,
+		.body = c->offer_8bitmime || c->offer_binarymime,
+		.dsn = c->offer_dsn,
 		.binarymime = c->offer_chunking && c->offer_binarymime,
 		.smtputf8 = c->offer_utf8,
 		.requiretls = c->offer_requiretls && s->tls,

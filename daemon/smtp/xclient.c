@@ -22,7 +22,7 @@ static bool is_plain(struct slice s)
 	return s.n > 0;
 }
 
-/* Decodes into the arena; an unavailable value is an empty slice. */
+/* Decodes into the arena; an unavailable value is empty, but not NULL. */
 static int decode_value(struct slice value, struct arena *arena,
 			struct slice *out)
 {
@@ -93,7 +93,7 @@ int smtp_xclient_parse(struct slice arg, struct arena *arena,
 	struct slice word, value;
 	ptrdiff_t at;
 
-	*out = (struct smtp_xclient){.addr = slice_make("", 0)};
+	*out = (struct smtp_xclient){.addr = {NULL, 0}};
 	if (slice_trim(arg).n == 0)
 		return -1;
 	while (smtp_command_word(&arg, &word)) {

@@ -15,6 +15,8 @@
 static const struct smtp_server_config config = {
 	.hostname = "mx.test",
 	.max_rcpt = 10,
+	.offer_8bitmime = true,
+	.offer_dsn = true,
 	.offer_chunking = true,
 	.offer_binarymime = true,
 };

@@ -31,6 +31,8 @@ static void configure(struct smtp_server_config *c, unsigned bits)
 		.strict_helo = bits & 8,
 		.reject_bare_newline = bits & 16,
 		.offer_tls = !(bits & 32),
+		.offer_8bitmime = !(bits & 64),
+		.offer_dsn = !(bits & 64),
 		.offer_utf8 = !(bits & 64),
 		.offer_chunking = !(bits & 128),
 		.offer_binarymime = !(bits & 256),

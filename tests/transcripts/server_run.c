@@ -5,6 +5,7 @@
  *	@greet 554 text			the greeting is a refusal
  *	@answer kind code enh text	to the next question of the kind: helo
  *	@answer kind -			mail rcpt data body commit etrn xclient
+ *					tls (without one: the handshake)
  *	@tls				the handshake is done
  *	@shut 421 enh text		the driver ends the session
  *	@closed				the machine has asked to close
@@ -60,6 +61,8 @@ static void configure(struct smtp_server_config *c, struct slice text)
 	c->strict_helo = number(text, "strict_helo", 0);
 	c->reject_bare_newline = number(text, "reject_bare_newline", 0);
 	c->offer_tls = number(text, "offer_tls", 0);
+	c->offer_8bitmime = number(text, "offer_8bitmime", c->offer_8bitmime);
+	c->offer_dsn = number(text, "offer_dsn", c->offer_dsn);
 	c->offer_utf8 = number(text, "offer_utf8", c->offer_utf8);
 	c->offer_chunking = number(text, "offer_chunking", c->offer_chunking);
 	c->offer_binarymime = number(text, "offer_binarymime", 0);
@@ -93,6 +96,8 @@ static void start(struct run *r)
 		.max_size = 100000,
 		.max_rcpt = 100,
 		.max_errors = 20,
+		.offer_8bitmime = true,
+		.offer_dsn = true,
 		.offer_utf8 = true,
 		.offer_chunking = true,
 	};
@@ -246,6 +251,7 @@ static void poke(struct run *r)
 
 static void serve(struct run *r)
 {
+	const struct smtp_reply *answer;
 	struct smtp_question q;
 	struct smtp_reply reply;
 
@@ -265,11 +271,11 @@ static void serve(struct run *r)
 		if (q.ask != SMTP_ASK_TLS)
 			poke(r);
 		log_question(r, &q);
-		if (q.ask == SMTP_ASK_TLS)
+		answer = find_answer(r, q.ask, &reply);
+		if (q.ask == SMTP_ASK_TLS && !answer)
 			r->tls_asked = true;
 		else
-			smtp_server_answer(r->server,
-					   find_answer(r, q.ask, &reply));
+			smtp_server_answer(r->server, answer);
 	}
 	while (smtp_server_output(r->server).n)
 		drain(r);

@@ -65,6 +65,7 @@ struct dialogue {
 	struct smtp_question *held; /* RCPT that waits, or NULL */
 	enum dialogue_escape escape;
 	uint64_t declared;     /* SIZE= of the transaction */
+	struct lacks lacks;    /* of all its recipients' primaries */
 	int64_t hard_limit_ms; /* of the transaction, so far */
 	int64_t expire_ms;     /* of the transaction; wall */
 

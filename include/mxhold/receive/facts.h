@@ -8,10 +8,19 @@
 #include "mxhold/receive/policy.h"
 #include "mxhold/storage/reader.h"
 
+struct facts_of {
+	const struct config *config;
+	struct directory *directory;
+	struct reader *reader; /* NULL = the quota is not looked at */
+	bool is_primary_up;
+	/* What the transaction asks of the primary. */
+	uint64_t size; /* SIZE=; 0 = not said */
+	bool utf8_sender, binary, requiretls;
+};
+
 /* Overrules an accepted recipient when the facts are against it; leaves all
- * others alone. reader: NULL = the quota is not looked at. */
+ * others alone. Sets p->lacks. */
 void facts_judge(struct policy_rcpt *p, const struct address *rcpt,
-		 struct directory *directory, struct reader *reader,
-		 bool is_primary_up);
+		 const struct facts_of *of);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "mxhold/mail/envelope.h"
 #include "mxhold/net/mailbox.h"
+#include "mxhold/receive/lacks.h"
 #include "mxhold/smtp/reply.h"
 #include "mxhold/storage/writer.h"
 
@@ -66,7 +67,8 @@ enum intake_step intake_take(struct intake *in, struct slice bytes);
 
 struct intake_end {
 	uint32_t max_hops;
-	int64_t expire_ms; /* wall, hard limit; 0 = none */
+	int64_t expire_ms;  /* wall, hard limit; 0 = none */
+	struct lacks lacks; /* what no recipient's primary takes */
 };
 /* True: the outcome is known, *reply is set and the intake is gone. False:
  * on_done comes later. */

@@ -22,6 +22,8 @@
 #include "mxhold/net/tls_context.h"
 #include "mxhold/receive/client_dns.h"
 #include "mxhold/receive/gate.h"
+#include "mxhold/receive/lacks.h"
+#include "mxhold/receive/receive.h"
 
 struct dialogue;
 struct worker;
@@ -65,11 +67,13 @@ struct ticket {
 				   * NOTE_ESCAPE: its network */
 	struct inet_addr network; /* counted by the gate; family 0: not */
 	bool is_proxied;          /* a PROXY header must come first */
-	bool may_xclient, may_etrn, offer_utf8;
+	bool may_xclient, may_etrn;
+	struct lacks lacks;       /* of all primaries, for EHLO */
 	bool has_etrn;            /* the listener has it, for those who may */
 	enum admission admission; /* answer to NOTE_ADMIT */
-	char *domain;             /* NOTE_ETRN; owned */
-	bool etrn_started;        /* answer to NOTE_ETRN */
+	char *domain;             /* NOTE_ETRN: as it was said; owned */
+	enum etrn_outcome etrn;   /* answer to NOTE_ETRN */
+	uint64_t waiting;         /* and how many messages */
 	char *sender, *rcpt;      /* NOTE_ESCAPE; owned */
 	bool is_let_in;           /* answer to NOTE_ESCAPE */
 };

@@ -8,6 +8,7 @@
 #include "mxhold/config/config.h"
 #include "mxhold/mail/address.h"
 #include "mxhold/receive/client_facts.h"
+#include "mxhold/receive/lacks.h"
 #include "mxhold/smtp/reply.h"
 #include "mxhold/storage/directory.h"
 
@@ -23,7 +24,8 @@ struct policy_rcpt { /* result */
 	const char *why; /* one word or phrase: "listed", "not listed" ... */
 	enum rcpt_refusal refusal;
 	const struct config_domain *domain; /* whose it is, when ours */
-	char address[ADDRESS_MAX + 1];      /* with <postmaster>: rewritten */
+	struct lacks lacks;            /* of its primary; set by facts_judge */
+	char address[ADDRESS_MAX + 1]; /* with <postmaster>: rewritten */
 	char canonical[ADDRESS_MAX + 1], base[ADDRESS_MAX + 1];
 };
 
@@ -37,8 +39,16 @@ void policy_rcpt_object(struct policy_rcpt *p,
 /* With what the directory says. */
 void policy_rcpt_decide(struct policy_rcpt *out, enum listed listed);
 
+enum policy_beyond { /* what its primary is known not to take */
+	POLICY_WITHIN,
+	POLICY_BEYOND_SIZE,
+	POLICY_BEYOND_UTF8,
+	POLICY_BEYOND_BINARY,
+	POLICY_BEYOND_TLS
+};
+
 struct policy_facts { /* of an accepted recipient's domain; see facts.h */
-	bool is_beyond_primary; /* needs SMTPUTF8, which it does not speak */
+	enum policy_beyond beyond;
 	bool is_primary_up;
 	bool is_over_quota;
 };

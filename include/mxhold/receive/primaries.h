@@ -1,7 +1,7 @@
 /*
  * What the front door knows of the primaries: their addresses (who may say
- * ETRN) and whether they all lack SMTPUTF8. From the configuration and from
- * what probes wrote into the directory; looked at again now and then.
+ * ETRN) and what all of them lack. From the configuration and from what
+ * probes wrote into the directory; looked at again now and then.
  * Main loop.
  */
 #ifndef MXHOLD_RECEIVE_PRIMARIES_H
@@ -11,7 +11,7 @@
 
 #include "mxhold/base/inet.h"
 #include "mxhold/config/config.h"
-#include "mxhold/storage/directory.h"
+#include "mxhold/receive/lacks.h"
 
 struct primaries;
 
@@ -21,7 +21,8 @@ void primaries_refresh(struct primaries *p, const struct config *config,
 		       struct directory *directory);
 bool primaries_has_address(const struct primaries *p,
 			   const struct inet_addr *a);
-/* True while no primary is known, and when any known one takes SMTPUTF8. */
-bool primaries_take_utf8(const struct primaries *p);
+/* What every one lacks of those whose EHLO is known: EHLO announces nothing
+ * of that. BINARYMIME is lacking as soon as one of all lacks it. */
+const struct lacks *primaries_lack(const struct primaries *p);
 
 #endif

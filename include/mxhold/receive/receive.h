@@ -15,6 +15,13 @@
 
 struct receive;
 
+enum etrn_outcome { /* RFC 1985 5.3; of several domains the highest counts */
+	ETRN_UNKNOWN,
+	ETRN_NOTHING, /* nothing is waiting */
+	ETRN_HELD,    /* by an operator's word */
+	ETRN_STARTED
+};
+
 struct receive_parts {
 	struct loop *loop; /* the main loop */
 	struct store *store;
@@ -27,9 +34,10 @@ struct receive_parts {
 	size_t n_inherited;
 	/* After each kept message, on the main loop (coalesced): kick relay. */
 	void (*on_kept)(void *data);
-	/* ETRN from a primary's address (main loop): start its drain; false =
-	 * nothing is known of that domain. */
-	bool (*on_etrn)(void *data, const char *domain);
+	/* ETRN from a primary's address (main loop) for a configured domain:
+	 * start its drain. *waiting: how many messages there are. */
+	enum etrn_outcome (*on_etrn)(void *data, const char *domain,
+				     uint64_t *waiting);
 	void *data;
 };
 

@@ -22,6 +22,8 @@ enum smtp_ext {
 	EXT_XFORWARD = 1 << 11,
 	EXT_ETRN = 1 << 12,
 	EXT_LIMITS = 1 << 13,
+	/* Where a set is kept: it was heard, what is not in it is missing. */
+	EXT_HEARD = 1 << 30,
 };
 
 struct smtp_ehlo {

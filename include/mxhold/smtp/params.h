@@ -24,6 +24,8 @@ enum smtp_params_result {
 
 struct smtp_params_offer { /* what this session may use */
 	bool esmtp;        /* EHLO; after HELO every parameter is unknown */
+	bool body;         /* 8BITMIME */
+	bool dsn;
 	bool binarymime;
 	bool smtputf8;
 	bool requiretls;

@@ -47,7 +47,9 @@ struct smtp_server_config {   /* must outlive the machine */
 	bool strict_helo;
 	bool reject_bare_newline; /* else normalised to CRLF */
 	bool offer_tls;
-	bool offer_utf8;
+	bool offer_8bitmime;
+	bool offer_dsn;
+	bool offer_utf8; /* with offer_8bitmime only (RFC 6531 3.1) */
 	bool offer_chunking;
 	bool offer_binarymime;
 	bool offer_requiretls; /* announced inside TLS only */
@@ -65,13 +67,15 @@ enum smtp_ask {
 			* -> answer NULL when they are taken */
 	SMTP_ASK_COMMIT,  /* the content is whole: keep it -> answer */
 	SMTP_ASK_ABORT,   /* forget the transaction -> answer NULL */
-	SMTP_ASK_TLS,     /* flush output, start TLS -> tls_started */
+	SMTP_ASK_TLS,     /* flush output, start TLS -> tls_started; or answer
+			   * with a refusal before it is flushed */
 	SMTP_ASK_ETRN,    /* -> answer */
 	SMTP_ASK_XCLIENT, /* new client facts -> answer NULL = taken (220) */
 	SMTP_ASK_CLOSE,   /* flush output, hang up; nothing follows */
 };
 
-struct smtp_xclient { /* RFC-less: Postfix XCLIENT; empty slice = not given */
+/* RFC-less: Postfix XCLIENT. p NULL: not given; empty: [UNAVAILABLE]. */
+struct smtp_xclient {
 	struct slice addr, name, port, helo, proto, login;
 };
 

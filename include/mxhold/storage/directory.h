@@ -85,7 +85,7 @@ struct peer_record {
 	int64_t last_probe_ms; /* wall */
 	uint32_t last_probe_took_ms;
 	char last_result[256];
-	uint32_t ehlo_ext; /* enum smtp_ext */
+	uint32_t ehlo_ext; /* enum smtp_ext, EXT_HEARD when it is known */
 	uint64_t ehlo_size;
 	int64_t up_ms;      /* its up-time clock, in all */
 	int64_t last_up_ms; /* wall: when a probe was last good */

@@ -45,12 +45,14 @@ static void on_kept(void *data)
 	d->kicks++;
 }
 
-static bool on_etrn(void *data, const char *domain)
+static enum etrn_outcome on_etrn(void *data, const char *domain,
+				 uint64_t *waiting)
 {
 	struct door_rig *d = data;
 
 	d->etrns++;
-	return strcmp(domain, "example.com") == 0;
+	*waiting = d->waiting;
+	return strcmp(domain, "example.com") == 0 ? d->etrn : ETRN_NOTHING;
 }
 
 static void make_tls(struct door_rig *d)

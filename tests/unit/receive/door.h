@@ -19,6 +19,8 @@ struct door_rig {
 	struct endpoint at;
 	sem_t stopped, reloaded;
 	_Atomic unsigned kicks, etrns;
+	enum etrn_outcome etrn; /* the answer for example.com */
+	uint64_t waiting;
 	bool writer_runs, is_stopping;
 	struct tls_context *tls;   /* with door_open_tls */
 	struct resolver *resolver; /* the test's, of this loop; or NULL */

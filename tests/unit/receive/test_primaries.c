@@ -77,16 +77,44 @@ START_TEST(primaries__forgets_who_left_the_configuration)
 }
 END_TEST
 
-START_TEST(primaries__offer_utf8_until_all_known_ones_lack_it)
+static bool take(uint32_t ext)
+{
+	return !(primaries_lack(p)->ext & ext);
+}
+
+/* EXT-28, RX-12 */
+START_TEST(primaries__offer_what_not_all_known_ones_lack)
 {
 	begin();
-	ck_assert(primaries_take_utf8(p));
-	met(0, 0, 0); /* never met */
-	ck_assert(primaries_take_utf8(p));
-	met(0, EXT_8BITMIME, 1);
-	ck_assert(!primaries_take_utf8(p));
-	met(1, EXT_8BITMIME | EXT_SMTPUTF8, 1);
-	ck_assert(primaries_take_utf8(p));
+	primaries_refresh(p, rig.config, rig.directory);
+	ck_assert(take(EXT_SMTPUTF8 | EXT_8BITMIME | EXT_DSN));
+	met(0, 0, 1); /* met, but its EHLO was not heard */
+	ck_assert(take(EXT_SMTPUTF8 | EXT_8BITMIME | EXT_DSN));
+	met(0, EXT_HEARD | EXT_8BITMIME, 1);
+	ck_assert(take(EXT_8BITMIME));
+	ck_assert(!take(EXT_SMTPUTF8));
+	ck_assert(!take(EXT_DSN));
+	met(1, EXT_HEARD | EXT_8BITMIME | EXT_SMTPUTF8, 1);
+	ck_assert(take(EXT_8BITMIME | EXT_SMTPUTF8));
+	ck_assert(!take(EXT_DSN));
+	finish();
+}
+END_TEST
+
+/* EXT-23: what cannot be turned into anything else is for all or none. */
+START_TEST(primaries__offer_binarymime_when_every_one_takes_it)
+{
+	uint32_t both = EXT_HEARD | EXT_CHUNKING | EXT_BINARYMIME;
+
+	begin();
+	primaries_refresh(p, rig.config, rig.directory);
+	ck_assert(!take(EXT_BINARYMIME));
+	met(0, both, 1); /* the other is not known yet */
+	ck_assert(!take(EXT_BINARYMIME));
+	met(1, EXT_HEARD | EXT_BINARYMIME, 1); /* without CHUNKING */
+	ck_assert(!take(EXT_BINARYMIME));
+	met(1, both, 1);
+	ck_assert(take(EXT_BINARYMIME));
 	finish();
 }
 END_TEST
@@ -97,5 +125,6 @@ int main(void)
 		"primaries",
 		TEST(primaries__knows_configured_and_learned_addresses),
 		TEST(primaries__forgets_who_left_the_configuration),
-		TEST(primaries__offer_utf8_until_all_known_ones_lack_it));
+		TEST(primaries__offer_what_not_all_known_ones_lack),
+		TEST(primaries__offer_binarymime_when_every_one_takes_it));
 }

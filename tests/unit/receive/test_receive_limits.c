@@ -309,6 +309,34 @@ START_TEST(receive__takes_xclient_from_whom_it_knows)
 }
 END_TEST
 
+/* XC-3: attributes stay until they are overwritten, also by nothing. */
+START_TEST(receive__xclient_attributes_stay_until_overwritten)
+{
+	int fd;
+
+	door_open(&door, "+xclient_from = \"127.0.0.1\" }", "");
+	fd = client_ready(&door);
+	client_say(fd, "XCLIENT NAME=far.test HELO=far-helo.test", "220");
+	client_say(fd, "XCLIENT ADDR=203.0.113.9 HELO=[UNAVAILABLE]", "220");
+	client_say(fd, "EHLO near.test", "250");
+	client_to_data(fd);
+	client_say(fd, "S: x\r\n\r\n.", "250 2.0.0");
+	close(fd);
+	door_check_one_message(&door, "from near.test (far.test");
+	door_check_one_message(&door, "[203.0.113.9]");
+	door_close(&door);
+}
+END_TEST
+
+static const char primary_here[] =
+	"domain \"c.test\" { primary = \"127.0.0.1\" "
+	"recipients = \"learn\" }\n"
+	"domain \"sub.Example.com\" { primary = \"192.0.2.2\" "
+	"recipients = \"learn\" }\n"
+	"domain \"notexample.com\" { primary = \"192.0.2.3\" "
+	"recipients = \"learn\" }";
+
+/* EXT-45: from a primary's own address, and from nowhere else. */
 START_TEST(receive__etrn_is_for_primaries_only)
 {
 	int fd;
@@ -317,15 +345,70 @@ START_TEST(receive__etrn_is_for_primaries_only)
 	fd = client_ready(&door);
 	client_say(fd, "ETRN example.com", "459");
 	close(fd);
+	door.etrn = ETRN_STARTED;
+	door_reload(&door, primary_here, "");
+	fd = client_ready(&door);
+	client_say(fd, "ETRN Example.com", "253 2.0.0");
+	ck_assert_uint_eq(door.etrns, 1);
+	client_say(fd, "ETRN other.test", "459 4.5.0");
+	client_say(fd, "ETRN a..b", "459 4.5.0");
+	client_say(fd, "NOOP", "250");
+	ck_assert_uint_eq(door.etrns, 1);
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+static const struct {
+	enum etrn_outcome outcome;
+	const char *command, *reply;
+	unsigned asked;
+} etrns[] = {
+	{ETRN_STARTED, "ETRN example.com", "253 2.0.0 7 messages", 1},
+	{ETRN_NOTHING, "ETRN example.com", "251 2.0.0", 1},
+	{ETRN_HELD, "ETRN example.com", "458 4.5.0", 1},
+	{ETRN_UNKNOWN, "ETRN example.com", "459 4.5.0", 1},
+	{ETRN_STARTED, "ETRN @example.com", "253 2.0.0 14 messages", 2},
+	{ETRN_STARTED, "ETRN @com", "253 2.0.0 21 messages", 3},
+	{ETRN_STARTED, "ETRN @xample.com", "459 4.5.0", 0},
+	{ETRN_STARTED, "ETRN sub.example.com", "251 2.0.0", 1},
+	{ETRN_STARTED, "ETRN #example.com", "458 4.5.0", 0},
+};
+
+/* EXT-44: each reply; "@" is what lies below, too. */
+START_TEST(receive__etrn_says_what_it_starts)
+{
+	int fd;
+
+	door_open(&door, "", "");
+	door.etrn = etrns[_i].outcome;
+	door.waiting = 7;
+	door_reload(&door, primary_here, "");
+	fd = client_ready(&door);
+	client_say(fd, etrns[_i].command, etrns[_i].reply);
+	client_say(fd, "NOOP", "250");
+	ck_assert_uint_eq(door.etrns, etrns[_i].asked);
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
+/* EXT-45, XC-3: who stands behind a primary's address is not the primary. */
+START_TEST(receive__etrn_is_not_for_whom_xclient_names)
+{
+	int fd;
+
+	door_open(&door, "+xclient_from = \"127.0.0.1\" }", "");
 	door_reload(&door,
+		    "+xclient_from = \"127.0.0.1\" }\n"
 		    "domain \"c.test\" { primary = \"127.0.0.1\" "
 		    "recipients = \"learn\" }",
 		    "");
 	fd = client_ready(&door);
-	client_say(fd, "ETRN @Example.com", "250 2.0.0");
-	client_say(fd, "ETRN other.test", "459 4.5.0");
-	client_say(fd, "NOOP", "250");
-	ck_assert_uint_eq(door.etrns, 2);
+	client_say(fd, "XCLIENT ADDR=203.0.113.9", "220");
+	client_say(fd, "EHLO c.test", "250");
+	client_say(fd, "ETRN example.com", "459 4.7.1");
+	ck_assert_uint_eq(door.etrns, 0);
 	close(fd);
 	door_close(&door);
 }
@@ -399,7 +482,10 @@ int main(void)
 		TEST(receive__a_proxy_must_speak_the_protocol),
 		TEST(receive__counts_the_clients_behind_a_proxy),
 		TEST(receive__takes_xclient_from_whom_it_knows),
+		TEST(receive__xclient_attributes_stay_until_overwritten),
 		TEST(receive__etrn_is_for_primaries_only),
+		LOOP(receive__etrn_says_what_it_starts, etrns),
+		TEST(receive__etrn_is_not_for_whom_xclient_names),
 		TEST(receive__when_up_defer_sends_mail_to_the_primary),
 		TEST(receive__a_reload_is_in_force_for_sessions_that_are_open));
 }

@@ -8,9 +8,13 @@ enum {
 	BAD = SMTP_PARAMS_BAD
 };
 
-static const struct smtp_params_offer all = {true, true, true, true};
-static const struct smtp_params_offer plain = {true, false, false, false};
-static const struct smtp_params_offer helo = {false, true, true, true};
+static const struct smtp_params_offer all = {true, true, true,
+					     true, true, true};
+static const struct smtp_params_offer plain = {
+	.esmtp = true, .body = true, .dsn = true};
+static const struct smtp_params_offer bare = {.esmtp = true};
+static const struct smtp_params_offer helo = {false, true, true,
+					      true,  true, true};
 
 static const struct {
 	const char *text;
@@ -20,6 +24,11 @@ static const struct {
 	{"", &helo, OK},
 	{" SIZE=1", &helo, UNKNOWN},
 	{" SIZE=1", &plain, OK},
+	{" SIZE=1", &bare, OK},
+	{" BODY=7BIT", &bare, UNKNOWN},
+	{" BODY=8BITMIME", &bare, UNKNOWN},
+	{" RET=FULL", &bare, UNKNOWN},
+	{" ENVID=x", &bare, UNKNOWN},
 	{"  SIZE=1   BODY=7BIT ", &plain, OK},
 	{" SIZE=12345678901234567890", &plain, OK},
 	{" SIZE=123456789012345678901", &plain, BAD},

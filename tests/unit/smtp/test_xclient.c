@@ -25,6 +25,23 @@ START_TEST(xclient__decodes_what_is_given)
 }
 END_TEST
 
+/* XC-3: what was said to be unknown is not what was not said. */
+START_TEST(xclient__tells_unavailable_from_not_given)
+{
+	struct smtp_xclient x;
+
+	arena_init(&arena, 4096);
+	ck_assert_int_eq(smtp_xclient_parse(SLICE("NAME=[UNAVAILABLE] "
+						  "HELO=[tempunavail]"),
+					    &arena, &x),
+			 0);
+	ck_assert(x.name.p && x.name.n == 0);
+	ck_assert(x.helo.p && x.helo.n == 0);
+	ck_assert(!x.addr.p && !x.port.p && !x.proto.p && !x.login.p);
+	arena_done(&arena);
+}
+END_TEST
+
 static const char *const bad[] = {
 	"",
 	"ADDR",
@@ -56,5 +73,6 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("smtp/xclient", TEST(xclient__decodes_what_is_given),
+			 TEST(xclient__tells_unavailable_from_not_given),
 			 LOOP(xclient__refuses_what_is_malformed, bad));
 }
