@@ -130,6 +130,8 @@ int dir_decode_peer(struct slice raw, struct peer_record *out)
 	out->last_probe_took_ms = (uint32_t)decode_varint(&d, UINT32_MAX);
 	result = decode_text(&d, sizeof(out->last_result) - 1);
 	memcpy(out->last_result, result.p, result.n);
+	if (slice_index(result, '\0') >= 0)
+		d.bad = true;
 	out->ehlo_ext = (uint32_t)decode_varint(&d, UINT32_MAX);
 	out->ehlo_size = decode_varint(&d, UINT64_MAX);
 	out->up_ms = decode_signed(&d);
