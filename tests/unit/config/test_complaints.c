@@ -92,6 +92,8 @@ static const struct {
 	{HOST "domain \"192.0.2.1\" { primary = mx recipients = learn }\n" DOM,
 	 "@/c:2: domain \"192.0.2.1\": is an address; a domain name is "
 	 "needed\n"},
+	{HOST DOM "domain \"a\x1b.example\" { }\n",
+	 "@/c:6: domain \"a\\x1b.example\": is not a domain name\n"},
 	{HOST "domain \"a.example\" { recipients = learn }\n",
 	 "@/c:2: domain \"a.example\".primary: is missing: whom is the mail "
 	 "handed to?\n"},
