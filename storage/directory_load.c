@@ -101,6 +101,7 @@ int directory_load_add(struct directory_load *l, struct slice entry)
 {
 	struct slice domain = slice_str(l->domain), local;
 	bool never = entry.n > 0 && entry.p[0] == '!';
+	bool marked = never || slice_eq(slice_head(entry, 2), SLICE("\\!"));
 
 	if (slice_eq(entry, SLICE("@"))) {
 		l->rec.has_catchall = true;
@@ -108,7 +109,7 @@ int directory_load_add(struct directory_load *l, struct slice entry)
 	}
 	if (slice_starts_nocase(entry, SLICE("sha256:")))
 		return add_hash(l, slice_skip(entry, 7));
-	if (!dir_local_part(slice_skip(entry, never), domain, &local))
+	if (!dir_local_part(slice_skip(entry, marked), domain, &local))
 		return -1;
 	l->rec.has_never |= never;
 	return add(l, never ? DIR_NEVER : DIR_ADDRESS, local);

@@ -82,6 +82,18 @@ static int take_catchall(struct slice line, const char *domain,
 	return give(sink, SLICE("@"), err);
 }
 
+/* "!" alone means never: in an address it is told by a backslash before it,
+ * with which no canonical address begins. */
+static int give_address(struct recipients_sink *sink, bool never, char *entry,
+			struct error *err)
+{
+	if (!never && entry[1] == '!')
+		entry[0] = '\\';
+	else if (!never)
+		entry++;
+	return give(sink, slice_str(entry), err);
+}
+
 /* entry: room for "!" and the canonical address. */
 static int take_address(struct slice text, bool never, const char *domain,
 			struct recipients_sink *sink, struct error *err)
@@ -105,7 +117,7 @@ static int take_address(struct slice text, bool never, const char *domain,
 	}
 	if (address_canonical(&a, "", entry + 1, sizeof(entry) - 1))
 		return bad_line(err, "too long", text);
-	return give(sink, slice_str(never ? entry : entry + 1), err);
+	return give_address(sink, never, entry, err);
 }
 
 /* "joe  # the accountant": '#' alone may be part of an address. */

@@ -27,7 +27,8 @@ void directory_on_panic(struct directory *d, void (*panic)(const char *why));
  * beyond some size), then written as a new generation of the domain in
  * batches and switched to by one small transaction; the old one is swept.
  * Entry forms: canonical "local@domain", "@" (every local part),
- * "!local@domain" (never), "sha256:<64 hex>" of salt and canonical address.
+ * "!local@domain" (never), "sha256:<64 hex>" of salt and canonical address;
+ * a local part that begins with "!" itself is told by a backslash before it.
  */
 struct directory_load;
 
