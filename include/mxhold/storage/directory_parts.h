@@ -6,6 +6,8 @@
  *	generation  number -> one that is being built, or waits to be swept
  *	entry       number, kind, local part or hash -> (version)
  *	peer        name -> struct peer_record
+ *	list        domain -> struct list_state
+ *	source      domain, 0, id -> struct source_state
  */
 #ifndef MXHOLD_STORAGE_DIRECTORY_PARTS_H
 #define MXHOLD_STORAGE_DIRECTORY_PARTS_H
@@ -21,12 +23,15 @@ enum dir_table {
 	DIR_GENERATION,
 	DIR_ENTRY,
 	DIR_PEER,
+	DIR_LIST,
+	DIR_SOURCE,
 	DIR_COUNT
 };
 
 enum {
 	DIR_FORMAT = 1,
-	DIR_VERSION = 1, /* of each record */
+	DIR_VERSION = 1, /* of each record, but: */
+	DIR_DOMAIN_VERSION = 2,
 	DIR_BATCH = 20000,
 	DIR_SALT_MAX = 255,
 	DIR_LOCAL_MAX = 400,
@@ -55,6 +60,8 @@ struct domain_record {
 	int64_t loaded_ms;
 	bool has_hash, has_never, has_catchall;
 	struct slice salt;
+	bool has_sum; /* since version 2 */
+	uint64_t sum;
 };
 
 struct generation_record {
@@ -74,6 +81,10 @@ size_t dir_encode_generation(void *p, size_t room,
 int dir_decode_generation(struct slice raw, struct generation_record *out);
 size_t dir_encode_peer(void *p, size_t room, const struct peer_record *r);
 int dir_decode_peer(struct slice raw, struct peer_record *out);
+size_t dir_encode_list(void *p, size_t room, const struct list_state *s);
+int dir_decode_list(struct slice raw, struct list_state *out);
+size_t dir_encode_source(void *p, size_t room, const struct source_state *s);
+int dir_decode_source(struct slice raw, struct source_state *out);
 
 /* Key of `entry`; its length. */
 size_t dir_key_entry(uint8_t k[DIR_KEY_MAX], uint32_t generation,
@@ -81,6 +92,19 @@ size_t dir_key_entry(uint8_t k[DIR_KEY_MAX], uint32_t generation,
 /* What stands before "@domain"; false when it does not end so. */
 bool dir_local_part(struct slice address, struct slice domain,
 		    struct slice *local);
+
+/* The next entry of a load that is sorted, each once: 1, 0 = the end, -1. */
+int dir_load_sort(struct directory_load *l, struct error *err);
+int dir_load_next(struct directory_load *l, struct slice *out,
+		  struct error *err);
+struct directory *dir_load_of(const struct directory_load *l,
+			      const char **domain);
+
+/* Who only reads may find a directory without the newer tables. */
+static inline bool dir_has_table(const struct directory *d, enum dir_table t)
+{
+	return d->dbi[t] != 0;
+}
 
 /* Within a transaction: LMDB codes. out->salt points into LMDB's page. */
 int dir_get_domain(struct directory *d, MDB_txn *txn, struct slice domain,
