@@ -5,7 +5,7 @@ set -eu
 
 build="gcc cmake ninja-build pkg-config libuv1-dev liblmdb-dev libssl-dev
 	libconfuse-dev libunbound-dev libidn2-dev libjansson-dev
-	libsystemd-dev check"
+	libsystemd-dev libcurl4-openssl-dev check"
 demo="curl python3 openssl"
 tests="git clang clang-format clang-tidy libclang-rt-14-dev shellcheck mandoc
 	python3-dkim systemd e2fsprogs util-linux openssl strace"
