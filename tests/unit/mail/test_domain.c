@@ -98,6 +98,7 @@ static const struct {
 	{{"-b\xc3\xbc.example", sizeof("-b\xc3\xbc.example") - 1}, NULL},
 };
 
+/* DNS-19 */
 START_TEST(domain__canonical_form_is_lower_case_a_labels)
 {
 	char out[DOMAIN_MAX];
