@@ -32,6 +32,16 @@ void directory_reader_free(struct directory_reader *r)
 	mem_free(r);
 }
 
+MDB_txn *dir_reader_renew(struct directory_reader *r)
+{
+	return mdb_txn_renew(r->txn) ? NULL : r->txn;
+}
+
+struct directory *dir_reader_directory(struct directory_reader *r)
+{
+	return r->d;
+}
+
 struct looking {
 	struct directory_reader *r;
 	struct domain_record rec;
