@@ -177,15 +177,67 @@ static void run_drain_rate(struct request *r, const json_t *args)
 
 /* The rest */
 
+struct tested { /* the answer names the address */
+	struct request *request;
+	char address[];
+};
+
+static void on_tested(void *arg, const char *verdict, const char *why,
+		      const char *reply)
+{
+	struct tested *t = arg;
+
+	if (request_is_wanted(t->request))
+		request_result(
+			t->request,
+			present_rcpt_test(t->address, verdict, why, reply));
+	mem_free(t);
+}
+
 static void run_recipients_test(struct request *r, const json_t *args)
 {
 	const struct control_parts *parts = &r->control->parts;
 	const char *address = text_arg(args, "address");
-	char verdict[512] = "", why[512] = "", reply[512] = "";
+	struct tested *t = mem_alloc(sizeof(*t) + strlen(address) + 1);
 
+	t->request = r;
+	memcpy(t->address, address, strlen(address));
+	r->is_busy = true;
 	parts->test_rcpt(parts->data, text_arg(args, "domain"), address,
-			 verdict, why, reply, sizeof(reply));
-	request_result(r, present_rcpt_test(address, verdict, why, reply));
+			 on_tested, t);
+}
+
+static void on_ordered(void *arg, enum exit_code exit, const char *why,
+		       bool changed)
+{
+	struct request *r = arg;
+
+	if (!request_is_wanted(r))
+		return;
+	if (exit != EXIT_DONE)
+		request_end(r, exit, why);
+	else
+		request_result(
+			r, json_pack("{s:i,s:b}", "v", 1, "changed", changed));
+}
+
+static void order_rcpt(struct request *r, const json_t *args, bool pin)
+{
+	const struct control_parts *parts = &r->control->parts;
+
+	r->is_busy = true;
+	parts->order_rcpt(parts->data, text_arg(args, "domain"),
+			  text_arg(args, "address"), pin, on_ordered, r);
+}
+
+static void run_recipients_add(struct request *r, const json_t *args)
+{
+	order_rcpt(r, args, true);
+}
+
+static void run_recipients_del(struct request *r, const json_t *args)
+{
+	order_rcpt(r, args, false);
 }
 
 static void on_reloaded(void *arg, const char *complaints)
@@ -221,6 +273,8 @@ static const struct command commands[] = {
 	{"breaker open", run_breaker_open},
 	{"breaker close", run_breaker_close},
 	{"recipients test", run_recipients_test},
+	{"recipients add", run_recipients_add},
+	{"recipients del", run_recipients_del},
 	{"config reload", run_reload},
 	{"queue import", import_run},
 };
@@ -247,7 +301,8 @@ static void copy_primaries(const struct control_parts *parts,
 static void run_query(struct request *r, const char *name, const json_t *args)
 {
 	const struct control_parts *parts = &r->control->parts;
-	struct query_live live = {.started_ms = parts->started_ms};
+	struct query_live live = {.started_ms = parts->started_ms,
+				  .directory = parts->directory};
 	enum exit_code exit;
 	struct error err = {0};
 

@@ -26,6 +26,7 @@ static const struct query_command commands[] = {
 	{"msg raw", false, query_step_raw},
 	{"msg log", false, query_step_log},
 	{"trace", false, query_step_trace},
+	{"recipients learned", false, query_step_learned},
 };
 
 static const struct query_command *find(const char *name)

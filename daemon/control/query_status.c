@@ -11,6 +11,7 @@ static void view_of_record(struct primary_view *v, const struct peer_record *r)
 {
 	v->health.state = peer_record_state(r, &v->held);
 	v->health.since_ms = r->since_ms;
+	v->health.up_total_ms = r->up_ms;
 	v->last_probe_ms = r->last_probe_ms;
 	v->last_probe_took_ms = r->last_probe_took_ms;
 	snprintf(v->last_result, sizeof(v->last_result), "%s", r->last_result);
@@ -27,7 +28,8 @@ static void view_of_record(struct primary_view *v, const struct peer_record *r)
 void query_live_stored(struct query_live *live, const struct config *config,
 		       struct directory *directory)
 {
-	*live = (struct query_live){.n_primaries = config->n_primaries};
+	*live = (struct query_live){.directory = directory,
+				    .n_primaries = config->n_primaries};
 	live->primaries =
 		mem_array(config->n_primaries + 1, sizeof(*live->primaries));
 	for (size_t i = 0; i < config->n_primaries; i++) {

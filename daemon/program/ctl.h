@@ -26,6 +26,7 @@ enum ctl_args { /* what stands behind the verb */
 	CTL_NAME,      /* NAME */
 	CTL_NAME_RATE, /* NAME RATE */
 	CTL_RCPT,      /* [DOMAIN] ADDRESS */
+	CTL_DOMAIN,    /* DOMAIN */
 	CTL_EFFECTIVE, /* [--effective] */
 	CTL_TRACE,     /* ADDRESS|MESSAGE-ID|ID [--since 3d] */
 };
@@ -117,7 +118,8 @@ void ctl_print_json(const json_t *j);
 
 /* ctl_format.c: cells */
 extern const struct ctl_column ctl_columns_messages[], ctl_columns_primaries[],
-	ctl_columns_ages[], ctl_columns_events[], ctl_columns_trace[];
+	ctl_columns_ages[], ctl_columns_events[], ctl_columns_trace[],
+	ctl_columns_learned[];
 void ctl_show_status(const json_t *r);
 void ctl_show_count(const json_t *r);
 void ctl_show_message(const json_t *r);

@@ -361,6 +361,11 @@ static int take_args(struct ctl *c, char **words, int n)
 		set_text(c, "name", words[0]);
 		set_text(c, "rate", words[1]);
 		return 0;
+	case CTL_DOMAIN:
+		if (n != 1)
+			return wrong_count(c);
+		set_text(c, "domain", words[0]);
+		return 0;
 	case CTL_RCPT:
 		return take_rcpt(c, words, n);
 	case CTL_TRACE:

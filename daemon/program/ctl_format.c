@@ -90,6 +90,8 @@ TEXT_CELL(cell_reason, "reason")
 TEXT_CELL(cell_event, "event")
 TEXT_CELL(cell_recipient, "recipient")
 TEXT_CELL(cell_text, "text")
+TEXT_CELL(cell_address, "address")
+TEXT_CELL(cell_by, "by")
 NUMBER_CELL(cell_queued, "queued")
 NUMBER_CELL(cell_messages, "messages")
 SIZE_CELL(cell_size, "size")
@@ -98,6 +100,7 @@ TIME_CELL(cell_arrived, "arrived_at")
 TIME_CELL(cell_next, "next_attempt_at")
 TIME_CELL(cell_since, "since")
 TIME_CELL(cell_at, "at")
+TIME_CELL(cell_confirmed, "confirmed_at")
 
 static void cell_sender(const json_t *row, char *out, size_t room)
 {
@@ -167,6 +170,23 @@ const struct ctl_column ctl_columns_trace[] = {
 	{"SENDER", false, cell_sender},
 	{"RECIPIENT", false, cell_recipient},
 	{"TEXT", false, cell_text},
+	{0},
+};
+
+static void cell_left(const json_t *row, char *out, size_t room)
+{
+	if (json_is_integer(json_object_get(row, "left_s")))
+		age_cell(number_at(row, "left_s"), out, room);
+	else
+		snprintf(out, room, "for ever");
+}
+
+const struct ctl_column ctl_columns_learned[] = {
+	{"ADDRESS", false, cell_address},
+	{"STATE", false, cell_state},
+	{"BY", false, cell_by},
+	{"CONFIRMED", false, cell_confirmed},
+	{"LASTS (PRIMARY UP)", false, cell_left},
 	{0},
 };
 

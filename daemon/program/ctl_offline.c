@@ -9,7 +9,7 @@
 #include "mxhold/base/mem.h"
 #include "mxhold/control/query.h"
 #include "mxhold/net/digest.h"
-#include "mxhold/receive/policy.h"
+#include "mxhold/receive/facts.h"
 #include "mxhold/storage/directory.h"
 #include "mxhold/storage/verify.h"
 
@@ -129,22 +129,33 @@ static enum exit_code query_offline(struct ctl *c, struct ctl_offline_parts *o,
 	return exit;
 }
 
-/* recipients test: the same decision as the receiving side's */
+/* recipients test: the same decision as the receiving side's, whose primary
+ * nobody asks now */
 
-static enum listed look_up(struct ctl_offline_parts *o,
-			   const struct policy_rcpt *p)
+static void look_up(struct ctl *c, struct ctl_offline_parts *o,
+		    const struct address *rcpt, struct policy_rcpt *p)
 {
+	struct facts_primary primary = {.can_ask = false};
+	const struct facts_of of = {
+		.config = c->config,
+		.directory = o->directory,
+	};
+	struct peer_record rec = {0};
 	struct directory_reader *r;
-	enum listed listed;
 
-	if (!o->directory)
-		return LISTED_NO_LIST;
+	if (!o->directory) {
+		policy_rcpt_decide(p, LISTED_NO_LIST);
+		return;
+	}
 	r = directory_reader_new(o->directory, digest_sha256);
-	if (!r)
-		return LISTED_ERROR;
-	listed = directory_lookup(r, p->domain->name, p->canonical, p->base);
+	if (!r) {
+		policy_rcpt_decide(p, LISTED_ERROR);
+		return;
+	}
+	directory_peer_get(o->directory, p->domain->primary->name, &rec);
+	primary.up_ms = rec.up_ms;
+	facts_look_up(p, rcpt, r, &of, &primary);
 	directory_reader_free(r);
-	return listed;
 }
 
 static enum exit_code test_rcpt(struct ctl *c, struct ctl_offline_parts *o,
@@ -167,7 +178,7 @@ static enum exit_code test_rcpt(struct ctl *c, struct ctl_offline_parts *o,
 					   "501 5.1.3 bad recipient address");
 	} else {
 		if (!policy_rcpt_prepare(&p, c->config, &parsed))
-			policy_rcpt_decide(&p, look_up(o, &p));
+			look_up(c, o, &parsed, &p);
 		smtp_reply_format(&p.reply, reply, sizeof(reply));
 		result = present_rcpt_test(address, verdicts[p.verdict], p.why,
 					   reply);

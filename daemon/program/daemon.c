@@ -16,7 +16,7 @@
 #include "mxhold/net/timer.h"
 #include "mxhold/outbound/outbound.h"
 #include "mxhold/probe/prober.h"
-#include "mxhold/receive/facts.h"
+#include "mxhold/receive/learning.h"
 #include "mxhold/receive/receive.h"
 #include "mxhold/receive/recipients.h"
 #include "mxhold/relay/relay.h"
@@ -35,8 +35,6 @@ static void on_recipients_ready(void *data);
 static void on_kept(void *data);
 static enum etrn_outcome on_etrn(void *data, const char *domain,
 				 uint64_t *waiting);
-static void on_test_rcpt(void *data, const char *domain, const char *address,
-			 char *verdict, char *why, char *reply, size_t room);
 static size_t on_alarms(void *data, char (*out)[256], size_t max);
 static void on_housekeeping(void *data);
 static void on_receive_stopped(void *data);
@@ -81,6 +79,7 @@ static int make_sending_side(struct daemon *d)
 	d->outbound = outbound_new(d->loop, d->resolver, c);
 	d->prober = prober_new(d->loop, d->outbound, d->directory, c,
 			       on_primary_changed, d);
+	d->learning = daemon_make_learning(d);
 	relay = (struct relay_parts){
 		.loop = d->loop,
 		.store = d->store,
@@ -89,6 +88,8 @@ static int make_sending_side(struct daemon *d)
 		.outbound = d->outbound,
 		.prober = d->prober,
 		.config = c,
+		.on_rcpt = daemon_on_rcpt,
+		.data = d,
 	};
 	d->relay = relay_new(&relay);
 	return 0;
@@ -106,7 +107,8 @@ static int make_control(struct daemon *d)
 		.config = d->config,
 		.started_ms = d->started_ms,
 		.reload = daemon_on_reload,
-		.test_rcpt = on_test_rcpt,
+		.test_rcpt = daemon_test_rcpt,
+		.order_rcpt = daemon_order_rcpt,
 		.alarms = on_alarms,
 		.data = d,
 	};
@@ -140,7 +142,7 @@ static int start(struct daemon *d)
 	timer_start(d->housekeeping, HOUSEKEEPING_MS);
 	/* Who is ours must be known before the door opens. */
 	d->recipients = recipients_new(d->loop, d->directory, d->config);
-	recipients_start(d->recipients, on_recipients_ready, d);
+	recipients_sync(d->recipients, on_recipients_ready, d);
 	return 0;
 }
 
@@ -154,6 +156,7 @@ static int open_door(struct daemon *d)
 		.config = d->config,
 		.tls = d->tls,
 		.resolver = d->resolver,
+		.learning = d->learning,
 		.inherited = d->sockets->fds,
 		.n_inherited = d->sockets->n,
 		.on_kept = on_kept,
@@ -195,6 +198,9 @@ static void begin_stop(struct daemon *d)
 	d->stopping = true;
 	notify_stopping();
 	log_why(LOG_INFO, "stopping", "asked to");
+	/* Who waits for a primary's word waits no longer. */
+	if (d->learning)
+		learning_stop(d->learning);
 	if (d->receive)
 		receive_stop(d->receive, RECEIVE_GRACE_MS, on_receive_stopped,
 			     d);
@@ -230,12 +236,13 @@ static void on_signal(void *data, int signo)
 		begin_stop(d);
 }
 
-/* For `when_up`: receive does not know the prober. */
+/* Receive does not know the prober. */
 static void tell_door(struct daemon *d, const struct primary_view *v)
 {
 	if (d->receive)
-		receive_primary_state(d->receive, v->name,
-				      v->health.state == HEALTH_UP);
+		receive_primary_state(
+			d->receive, v->name, v->health.state == HEALTH_UP,
+			health_up_ms(&v->health, clock_wall_ms()));
 }
 
 void daemon_tell_door(struct daemon *d)
@@ -253,6 +260,7 @@ static void on_primary_changed(void *data, const char *name)
 
 	if (prober_view(d->prober, name, &v))
 		tell_door(d, &v);
+	learning_primary_changed(d->learning);
 	relay_primary_changed(d->relay, name);
 }
 
@@ -274,57 +282,6 @@ static enum etrn_outcome on_etrn(void *data, const char *domain,
 	if (*waiting == 0)
 		return ETRN_NOTHING;
 	return held ? ETRN_HELD : ETRN_STARTED;
-}
-
-/* As RCPT would be answered now. */
-static void judge(struct daemon *d, const struct address *rcpt,
-		  struct policy_rcpt *p)
-{
-	struct reader *reader;
-	struct primary_view v;
-	bool is_up;
-
-	if (!policy_rcpt_prepare(p, d->config, rcpt))
-		policy_rcpt_decide(p,
-				   directory_lookup(d->look_up, p->domain->name,
-						    p->canonical, p->base));
-	if (p->verdict != POLICY_ACCEPTED)
-		return;
-	is_up = p->domain->primary &&
-		prober_view(d->prober, p->domain->primary->name, &v) &&
-		v.health.state == HEALTH_UP;
-	reader = reader_new(d->store);
-	facts_judge(p, rcpt,
-		    &(struct facts_of){.config = d->config,
-				       .directory = d->directory,
-				       .reader = reader,
-				       .is_primary_up = is_up});
-	if (reader)
-		reader_free(reader);
-}
-
-static void on_test_rcpt(void *data, const char *domain, const char *address,
-			 char *verdict, char *why, char *reply, size_t room)
-{
-	struct daemon *d = data;
-	static const char *const verdicts[] = {"accept", "reject", "defer"};
-	char full[2 * ADDRESS_MAX];
-	struct address parsed;
-	struct policy_rcpt p;
-
-	snprintf(full, sizeof(full), "%s%s%s", address,
-		 strchr(address, '@') ? "" : "@",
-		 strchr(address, '@') ? "" : domain);
-	if (address_parse(slice_str(full), true, &parsed) != ADDRESS_OK) {
-		snprintf(verdict, room, "reject");
-		snprintf(why, room, "not an address");
-		snprintf(reply, room, "501 5.1.3 bad recipient address");
-		return;
-	}
-	judge(d, &parsed, &p);
-	snprintf(verdict, room, "%s", verdicts[p.verdict]);
-	snprintf(why, room, "%s", p.why);
-	smtp_reply_format(&p.reply, reply, room);
 }
 
 static const char *why_no_room(const struct daemon *d)
@@ -426,6 +383,7 @@ static void free_parts(struct daemon *d)
 		receive_free(d->receive);
 	if (d->relay)
 		relay_free(d->relay);
+	learning_free(d->learning);
 	if (d->prober)
 		prober_free(d->prober);
 	if (d->outbound)

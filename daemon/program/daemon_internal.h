@@ -33,6 +33,7 @@ struct daemon {
 	struct prober *prober;
 	struct relay *relay;
 	struct recipients *recipients;
+	struct learning *learning;
 	struct receive *receive;
 	struct control *control;
 	struct tls_context *tls;
@@ -47,8 +48,19 @@ struct daemon {
 	struct error *err;
 };
 
-/* daemon.c: for `when_up`, tells receive which primaries are up. */
+/* daemon.c: tells receive which primaries are up. */
 void daemon_tell_door(struct daemon *d);
+
+/* daemon_rcpt.c: who is ours, between the door, the relay and the primaries. */
+struct learning *daemon_make_learning(struct daemon *d);
+/* Of the relay's primaries: what they said of a recipient. */
+void daemon_on_rcpt(void *data, const char *domain, struct slice address,
+		    const struct smtp_reply *reply);
+/* Of the control socket. */
+void daemon_test_rcpt(void *data, const char *domain, const char *address,
+		      control_on_verdict on_done, void *arg);
+void daemon_order_rcpt(void *data, const char *domain, const char *address,
+		       bool pin, control_on_ordered on_done, void *arg);
 
 /* daemon_reload.c */
 

@@ -10,6 +10,7 @@
 #include "mxhold/base/mem.h"
 #include "mxhold/outbound/outbound.h"
 #include "mxhold/probe/prober.h"
+#include "mxhold/receive/learning.h"
 #include "mxhold/receive/recipients.h"
 #include "mxhold/relay/relay.h"
 
@@ -76,6 +77,7 @@ static void swap_config(struct daemon *d, struct config *next,
 	relay_reload(d->relay, next);
 	control_reload(d->control, next);
 	recipients_reload(d->recipients, next);
+	learning_reload(d->learning, next);
 	tls_context_unref(d->tls);
 	d->tls = tls;
 	config_unref(old);

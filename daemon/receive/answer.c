@@ -113,17 +113,13 @@ static struct reader *reader_of(struct worker *w)
 	return w->reader;
 }
 
-static bool is_primary_up(const struct worker *w,
-			  const struct config_domain *domain)
-{
-	return domain->primary &&
-	       map_get(&w->up, slice_str(domain->primary->name)) != NULL;
-}
-
 static bool is_to_be_sent_away(const struct dialogue *d,
 			       const struct config_domain *domain)
 {
-	return d->escape != ESCAPE_LET_IN && is_primary_up(d->worker, domain);
+	int64_t up_ms;
+
+	return d->escape != ESCAPE_LET_IN &&
+	       worker_primary_is_up(d->worker, domain->primary, &up_ms);
 }
 
 /* Is there anything against the client that its recipient's domain minds? */
@@ -141,12 +137,12 @@ static bool object(struct dialogue *d, struct policy_rcpt *p)
 	return true;
 }
 
-static void look_at_facts(struct dialogue *d, const struct address *rcpt,
-			  struct policy_rcpt *p)
+static struct facts_of facts_of(struct dialogue *d, const struct policy_rcpt *p)
 {
 	const struct smtp_transaction *t = smtp_server_transaction(d->server);
 	struct worker *w = d->worker;
-	const struct facts_of of = {
+
+	return (struct facts_of){
 		.config = w->config,
 		.directory = w->directory,
 		.reader = p->domain->quota ? reader_of(w) : NULL,
@@ -156,21 +152,37 @@ static void look_at_facts(struct dialogue *d, const struct address *rcpt,
 		.binary = t->body == BODY_BINARYMIME,
 		.requiretls = t->requiretls,
 	};
-
-	facts_judge(p, rcpt, &of);
 }
 
-static void decide(struct dialogue *d, const struct address *rcpt,
+/* False: the primary is to be asked. */
+static bool look_up(struct dialogue *d, const struct address *rcpt,
+		    struct policy_rcpt *p)
+{
+	struct facts_primary primary = {.can_ask = true};
+	struct facts_of of = facts_of(d, p);
+
+	primary.is_up = worker_primary_is_up(d->worker, p->domain->primary,
+					     &primary.up_ms);
+	return !facts_look_up(p, rcpt, d->worker->listed, &of, &primary);
+}
+
+/* The same; all but the primary's word is looked at anew when it is there. */
+static bool decide(struct dialogue *d, const struct address *rcpt,
 		   struct policy_rcpt *p)
 {
-	struct worker *w = d->worker;
+	struct facts_of of;
 
-	if (!policy_rcpt_prepare(p, w->config, rcpt) && !object(d, p))
-		policy_rcpt_decide(p,
-				   directory_lookup(w->listed, p->domain->name,
-						    p->canonical, p->base));
-	if (p->verdict == POLICY_ACCEPTED)
-		look_at_facts(d, rcpt, p);
+	if (!policy_rcpt_prepare(p, d->worker->config, rcpt)) {
+		if (d->is_told && p->domain->learn)
+			policy_rcpt_told(p, d->told);
+		else if (!object(d, p) && !look_up(d, rcpt, p))
+			return false;
+	}
+	if (p->verdict != POLICY_ACCEPTED)
+		return true;
+	of = facts_of(d, p);
+	facts_judge(p, rcpt, &of);
+	return true;
 }
 
 static void log_refused(const struct dialogue *d, const struct address *rcpt,
@@ -240,6 +252,19 @@ static const struct smtp_reply *ask_escape(struct dialogue *d,
 	return &answer_later;
 }
 
+/* Nobody knows this recipient but, perhaps, its primary. */
+static const struct smtp_reply *ask_primary(struct dialogue *d,
+					    const struct policy_rcpt *p)
+{
+	struct ticket *t = d->ticket;
+
+	t->learn = mem_alloc(sizeof(*t->learn));
+	learning_rcpt_set(t->learn, p);
+	d->ticket_away = true;
+	worker_go_home(d->worker, &t->note, NOTE_RCPT);
+	return &answer_later;
+}
+
 const struct smtp_reply answer_later;
 
 const struct smtp_reply *answer_rcpt(struct dialogue *d,
@@ -252,7 +277,8 @@ const struct smtp_reply *answer_rcpt(struct dialogue *d,
 
 	if (d->dns)
 		return &answer_later;
-	decide(d, &q->rcpt, &p);
+	if (!decide(d, &q->rcpt, &p))
+		return ask_primary(d, &p);
 	if (p.refusal == RCPT_REFUSED_WHEN_UP && d->escape == ESCAPE_NOT_ASKED)
 		return ask_escape(d, &p);
 	if (p.verdict != POLICY_ACCEPTED)

@@ -470,13 +470,19 @@ void dialogue_on_answer(struct ticket *t)
 {
 	struct dialogue *d = t->dialogue;
 
+	bool was_told = t->learn != NULL;
+
 	d->ticket_away = false;
 	mem_free(t->domain);
 	mem_free(t->sender);
 	mem_free(t->rcpt);
+	mem_free(t->learn);
 	t->domain = t->sender = t->rcpt = NULL;
+	t->learn = NULL;
 	if (d->state == DIALOGUE_OVER)
 		dialogue_bury(d);
+	else if (was_told)
+		dialogue_on_told(d, t->told);
 	else if (d->open == SMTP_ASK_RCPT)
 		dialogue_on_escape(d, t->is_let_in);
 	else if (d->state == DIALOGUE_ANSWER)

@@ -67,6 +67,7 @@ void dialogue_take_rcpt(struct dialogue *d, const struct smtp_question *q)
 	struct smtp_reply reply;
 
 	d->escape = ESCAPE_NOT_ASKED;
+	d->is_told = false;
 	answer = answer_rcpt(d, q, &dialogue_intake_events, &reply);
 	if (answer == &answer_later)
 		hold(d, q);
@@ -114,5 +115,12 @@ void dialogue_on_escape(struct dialogue *d, bool is_let_in)
 			"is up");
 		log_end(&l);
 	}
+	try_again(d);
+}
+
+void dialogue_on_told(struct dialogue *d, enum told told)
+{
+	d->is_told = true;
+	d->told = told;
 	try_again(d);
 }

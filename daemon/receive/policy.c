@@ -21,7 +21,7 @@ static bool accept_it(struct policy_rcpt *out, const char *why)
 {
 	out->verdict = POLICY_ACCEPTED;
 	out->why = why;
-	smtp_reply_set(&out->reply, 250, "2.1.5", "ok");
+	smtp_reply_set(&out->reply, 250, "2.1.5", "recipient ok");
 	return true;
 }
 
@@ -187,6 +187,41 @@ void policy_rcpt_decide(struct policy_rcpt *out, enum listed listed)
 		break;
 	case LISTED_CATCHALL:
 		accept_it(out, "catch-all");
+		break;
+	}
+}
+
+bool policy_rcpt_learned(struct policy_rcpt *out, enum learned learned)
+{
+	switch (learned) {
+	case LEARNED_ERROR:
+		defer(out, "look-up failed");
+		return true;
+	case LEARNED_TAKEN:
+		return accept_it(out, "learned");
+	case LEARNED_PINNED:
+		return accept_it(out, "pinned");
+	case LEARNED_REFUSED:
+		refuse_unknown(out, "its primary refused it");
+		return true;
+	case LEARNED_NOTHING:
+	case LEARNED_KINDS:
+		break;
+	}
+	return false;
+}
+
+void policy_rcpt_told(struct policy_rcpt *out, enum told told)
+{
+	switch (told) {
+	case TOLD_TAKEN:
+		accept_it(out, "its primary takes it");
+		break;
+	case TOLD_REFUSED:
+		refuse_unknown(out, "its primary refuses it");
+		break;
+	case TOLD_NOTHING:
+		defer(out, "its primary was asked in vain");
 		break;
 	}
 }

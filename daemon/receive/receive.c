@@ -268,6 +268,22 @@ static void start_etrn(struct receive *r, struct ticket *t)
 	worker_post(t->worker, &t->note, NOTE_ANSWER);
 }
 
+static void on_told(void *data, enum told told)
+{
+	struct ticket *t = data;
+
+	t->told = told;
+	worker_post(t->worker, &t->note, NOTE_ANSWER);
+}
+
+static void ask_primary(struct receive *r, struct ticket *t)
+{
+	if (r->parts.learning)
+		learning_ask(r->parts.learning, t->learn, on_told, t);
+	else
+		on_told(t, TOLD_NOTHING);
+}
+
 static void close_ticket(struct receive *r, struct ticket *t)
 {
 	gate_leave(r->gate, &t->network);
@@ -278,6 +294,7 @@ static void close_ticket(struct receive *r, struct ticket *t)
 	mem_free(t->domain);
 	mem_free(t->sender);
 	mem_free(t->rcpt);
+	mem_free(t->learn);
 	mem_free(t);
 	receive_look_at_load(r);
 }
@@ -368,6 +385,9 @@ static void on_note(void *data, struct mpsc_node *node)
 		receive_take_escape(r,
 				    MX_CONTAINER_OF(note, struct ticket, note));
 		break;
+	case NOTE_RCPT:
+		ask_primary(r, MX_CONTAINER_OF(note, struct ticket, note));
+		break;
 	case NOTE_CLOSED:
 		close_ticket(r, MX_CONTAINER_OF(note, struct ticket, note));
 		break;
@@ -439,7 +459,8 @@ void receive_reload(struct receive *r, const struct config *config,
 		worker_post(r->workers[i], &reload->notes[i].note, NOTE_RELOAD);
 }
 
-void receive_primary_state(struct receive *r, const char *primary, bool is_up)
+void receive_primary_state(struct receive *r, const char *primary, bool is_up,
+			   int64_t up_ms)
 {
 	size_t n = strlen(primary) + 1;
 
@@ -451,6 +472,7 @@ void receive_primary_state(struct receive *r, const char *primary, bool is_up)
 		struct note_primary *p = mem_alloc(sizeof(*p) + n);
 
 		p->is_up = is_up;
+		p->up_ms = up_ms;
 		memcpy(p->name, primary, n);
 		worker_post(r->workers[i], &p->note, NOTE_PRIMARY);
 	}

@@ -61,7 +61,7 @@ struct worker *worker_new(const struct receive_parts *parts,
 	w->reputation = reputation_new(REPUTATION_MAX);
 	reputation_configure(w->reputation, &w->config->policy);
 	w->no_room_for = UINT64_MAX;
-	map_init(&w->up);
+	map_init(&w->primaries);
 	list_init(&w->dialogues);
 	list_init(&w->blocked);
 	make_handles(w);
@@ -114,7 +114,7 @@ void worker_free(struct worker *w)
 	if (w->reader)
 		reader_free(w->reader);
 	reputation_free(w->reputation);
-	map_done(&w->up, NULL);
+	map_done(&w->primaries, mem_free);
 	tls_context_unref(w->tls);
 	config_unref(w->config);
 	mem_free(w);
@@ -133,11 +133,32 @@ static void take_penalty(struct worker *w, struct note_penalty *p)
 
 static void take_primary(struct worker *w, struct note_primary *p)
 {
-	if (p->is_up)
-		map_put(&w->up, slice_str(p->name), w);
-	else
-		map_remove(&w->up, slice_str(p->name));
+	struct slice name = slice_str(p->name);
+	struct worker_primary *known = map_get(&w->primaries, name);
+
+	if (!known) {
+		known = mem_alloc(sizeof(*known));
+		map_put(&w->primaries, name, known);
+	}
+	w->n_up += p->is_up - known->is_up;
+	known->is_up = p->is_up;
+	known->up_ms = p->up_ms;
+	known->at_ms = loop_now_ms(w->loop);
 	mem_free(p);
+}
+
+bool worker_primary_is_up(const struct worker *w,
+			  const struct config_primary *primary, int64_t *up_ms)
+{
+	const struct worker_primary *known = NULL;
+
+	if (primary)
+		known = map_get(&w->primaries, slice_str(primary->name));
+	*up_ms = known ? known->up_ms : 0;
+	if (!known || !known->is_up)
+		return false;
+	*up_ms += loop_now_ms(w->loop) - known->at_ms;
+	return true;
 }
 
 static void take_config(struct worker *w, struct note_reload *r)
@@ -416,12 +437,12 @@ static struct visits_row *find_visits(struct note_visits *visits,
 static bool is_any_up(const struct worker *w, const char *domain)
 {
 	const struct config_domain *d;
+	int64_t up_ms;
 
 	if (!*domain)
-		return w->up.n > 0;
+		return w->n_up > 0;
 	d = config_domain(w->config, domain);
-	return d && d->primary &&
-	       map_get(&w->up, slice_str(d->primary->name)) != NULL;
+	return d && worker_primary_is_up(w, d->primary, &up_ms);
 }
 
 void worker_count_visit(struct worker *w, const struct inet_addr *network,

@@ -383,6 +383,7 @@ static void on_sent(void *data, const struct session_result *result)
 	if (is_suspect(d, result, &out))
 		judge(d, result, true, &out);
 	tell_lane(d, result, &out);
+	teaching_tell(d, result);
 	if (!out.reuse) {
 		pool_drop(d->link);
 		d->link = NULL;

@@ -11,6 +11,7 @@
 #include "mxhold/base/text.h"
 #include "mxhold/mail/address.h"
 #include "mxhold/relay/delivery.h"
+#include "mxhold/storage/directory_learned.h"
 #include "mxhold/storage/failpoint.h"
 
 static void load(void *data, struct shelf_seat *seat);
@@ -71,6 +72,9 @@ static bool is_known(const struct delivery *d, const struct recipient *r,
 	    address_canonical(&a, domain->subaddress, base, sizeof(base)))
 		return false;
 	listed = directory_lookup(directory, name, full, base);
+	if (domain->learn && listed != LISTED_NEVER &&
+	    directory_learned_known(directory, name, full, base))
+		return true;
 	return listed == LISTED_YES || listed == LISTED_ERROR;
 }
 

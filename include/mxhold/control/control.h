@@ -7,6 +7,7 @@
 #define MXHOLD_CONTROL_CONTROL_H
 
 #include "mxhold/config/config.h"
+#include "mxhold/control/protocol.h"
 #include "mxhold/net/loop.h"
 #include "mxhold/probe/prober.h"
 #include "mxhold/relay/relay.h"
@@ -14,6 +15,13 @@
 #include "mxhold/storage/writer.h"
 
 struct control;
+
+/* What RCPT would answer: "accept", "reject", "defer", and why. */
+typedef void (*control_on_verdict)(void *arg, const char *verdict,
+				   const char *why, const char *reply);
+/* exit: EXIT_DONE, or why not; changed: it was not so before. */
+typedef void (*control_on_ordered)(void *arg, enum exit_code exit,
+				   const char *why, bool changed);
 
 /* What the composition root does for the commands. */
 struct control_parts {
@@ -29,9 +37,13 @@ struct control_parts {
 	void (*reload)(void *data,
 		       void (*on_done)(void *arg, const char *complaints),
 		       void *arg);
-	/* `recipients test`: what RCPT would answer. */
+	/* `recipients test`: what RCPT would answer; later, when the primary
+	 * must be asked first. */
 	void (*test_rcpt)(void *data, const char *domain, const char *address,
-			  char *verdict, char *why, char *reply, size_t room);
+			  control_on_verdict on_done, void *arg);
+	/* `recipients add` and `del`: pins a recipient or forgets one. */
+	void (*order_rcpt)(void *data, const char *domain, const char *address,
+			   bool pin, control_on_ordered on_done, void *arg);
 	/* More alarms (recipients, disk, ...): lines. */
 	size_t (*alarms)(void *data, char (*out)[256], size_t max);
 	void *data;

@@ -28,7 +28,8 @@ struct query_primary {
 };
 
 struct query_live {
-	int64_t started_ms; /* wall; 0 = no daemon */
+	int64_t started_ms;          /* wall; 0 = no daemon */
+	struct directory *directory; /* NULL: there is none */
 	struct query_primary *primaries;
 	size_t n_primaries;
 	char alarms[QUERY_ALARMS_MAX][256];

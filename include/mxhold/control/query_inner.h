@@ -4,6 +4,7 @@
 
 #include "mxhold/base/map.h"
 #include "mxhold/control/query.h"
+#include "mxhold/mail/address.h"
 
 struct query_command {
 	const char *name;
@@ -29,6 +30,7 @@ struct query {
 	size_t at;      /* in filter.ids */
 	uint64_t matched, bytes;
 	uint64_t before;                        /* history */
+	char after_local[ADDRESS_MAX + 1];      /* recipients */
 	uint32_t chunk;                         /* content */
 	uint64_t picked[QUERY_PAGE], exporting; /* export; 0 = none */
 	size_t n_picked, at_picked;
@@ -68,6 +70,8 @@ enum query_more query_step_headers(struct query *q, struct buf *out);
 enum query_more query_step_raw(struct query *q, struct buf *out);
 enum query_more query_step_log(struct query *q, struct buf *out);
 enum query_more query_step_trace(struct query *q, struct buf *out);
+
+enum query_more query_step_learned(struct query *q, struct buf *out);
 
 enum query_more query_step_status(struct query *q, struct buf *out);
 enum query_more query_step_primary_list(struct query *q, struct buf *out);

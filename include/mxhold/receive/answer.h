@@ -12,8 +12,9 @@
 const struct smtp_reply *answer_mail(struct dialogue *d,
 				     const struct smtp_question *q,
 				     struct smtp_reply *reply);
-/* The answer is not known yet: what DNS says of the client, or whether it may
- * in although the primary is up, is being asked; to be called again then. */
+/* The answer is not known yet: what DNS says of the client, whether its
+ * primary takes the recipient, or whether the client may in although the
+ * primary is up, is being asked; to be called again then. */
 extern const struct smtp_reply answer_later;
 const struct smtp_reply *answer_rcpt(struct dialogue *d,
 				     const struct smtp_question *q,

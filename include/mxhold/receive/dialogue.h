@@ -64,6 +64,8 @@ struct dialogue {
 	struct client_facts facts;  /* what it brought */
 	struct smtp_question *held; /* RCPT that waits, or NULL */
 	enum dialogue_escape escape;
+	bool is_told; /* of the RCPT: its primary was asked, and says: */
+	enum told told;
 	uint64_t declared;     /* SIZE= of the transaction */
 	struct lacks lacks;    /* of all its recipients' primaries */
 	int64_t hard_limit_ms; /* of the transaction, so far */

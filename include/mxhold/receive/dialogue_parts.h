@@ -37,6 +37,7 @@ void dialogue_ask_dns(struct dialogue *d); /* of d->client, anew */
 void dialogue_forget_dns(struct dialogue *d);
 void dialogue_take_rcpt(struct dialogue *d, const struct smtp_question *q);
 void dialogue_on_escape(struct dialogue *d, bool is_let_in); /* may end */
+void dialogue_on_told(struct dialogue *d, enum told told);   /* may end */
 
 /* dialogue_begin.c */
 void dialogue_begin(struct dialogue *d); /* in NEW; may end */

@@ -23,6 +23,7 @@
 #include "mxhold/receive/client_dns.h"
 #include "mxhold/receive/gate.h"
 #include "mxhold/receive/lacks.h"
+#include "mxhold/receive/learning.h"
 #include "mxhold/receive/receive.h"
 
 struct dialogue;
@@ -43,6 +44,7 @@ enum note_kind {
 	NOTE_ADMIT,    /* ticket: may the client behind the proxy come in? */
 	NOTE_ETRN,     /* ticket: start the drain of ticket->domain */
 	NOTE_ESCAPE,   /* ticket: may this one in although the primary is up? */
+	NOTE_RCPT,     /* ticket: does its primary take this recipient? */
 	NOTE_CLOSED,   /* ticket: the connection has ended */
 	NOTE_DNS,      /* struct note_dns: what does DNS say of a client? */
 	NOTE_TALLY,    /* struct note_tally */
@@ -76,6 +78,8 @@ struct ticket {
 	uint64_t waiting;         /* and how many messages */
 	char *sender, *rcpt;      /* NOTE_ESCAPE; owned */
 	bool is_let_in;           /* answer to NOTE_ESCAPE */
+	struct learning_rcpt *learn; /* NOTE_RCPT; owned */
+	enum told told;              /* answer to NOTE_RCPT */
 };
 
 /* The dialogue may be gone when it comes back; the worker knows. */
@@ -102,10 +106,11 @@ struct note_penalty {
 	int64_t until_ms; /* monotonic */
 };
 
-/* A primary came or went (for `when_up`). */
+/* A primary came or went (for `when_up`, and for what was learned). */
 struct note_primary {
 	struct note note;
 	bool is_up;
+	int64_t up_ms; /* its up-time clock */
 	char name[];
 };
 

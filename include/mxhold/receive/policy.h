@@ -11,6 +11,7 @@
 #include "mxhold/receive/lacks.h"
 #include "mxhold/smtp/reply.h"
 #include "mxhold/storage/directory.h"
+#include "mxhold/storage/directory_learned.h"
 
 enum policy_verdict {
 	POLICY_ACCEPTED,
@@ -38,6 +39,15 @@ void policy_rcpt_object(struct policy_rcpt *p,
 			const struct client_objection *o);
 /* With what the directory says. */
 void policy_rcpt_decide(struct policy_rcpt *out, enum listed listed);
+/* With what was learned, when no list names it: false = nothing was. */
+bool policy_rcpt_learned(struct policy_rcpt *out, enum learned learned);
+
+enum told { /* by a primary that was asked */
+	TOLD_NOTHING,
+	TOLD_TAKEN,
+	TOLD_REFUSED
+};
+void policy_rcpt_told(struct policy_rcpt *out, enum told told);
 
 enum policy_beyond { /* what its primary is known not to take */
 	POLICY_WITHIN,

@@ -10,6 +10,7 @@
 #include "mxhold/net/listener.h"
 #include "mxhold/net/resolver.h"
 #include "mxhold/net/tls_context.h"
+#include "mxhold/receive/learning.h"
 #include "mxhold/storage/directory.h"
 #include "mxhold/storage/writer.h"
 
@@ -30,6 +31,7 @@ struct receive_parts {
 	const struct config *config;
 	struct tls_context *tls;
 	struct resolver *resolver; /* NULL: DNS is not asked about clients */
+	struct learning *learning; /* NULL: no primary can be asked */
 	const int *inherited;      /* listening sockets from systemd, or none */
 	size_t n_inherited;
 	/* After each kept message, on the main loop (coalesced): kick relay. */
@@ -50,7 +52,8 @@ void receive_reload(struct receive *r, const struct config *config,
 		    struct tls_context *tls, void (*on_done)(void *data),
 		    void *data);
 /* A primary came or went, for `when_up`; unknown until told. */
-void receive_primary_state(struct receive *r, const char *primary, bool is_up);
+void receive_primary_state(struct receive *r, const char *primary, bool is_up,
+			   int64_t up_ms);
 /* Closes the listeners, says 421 4.3.2 to idle sessions, lets bodies under
  * way and commits finish within grace_ms; on_done on the main loop. */
 void receive_stop(struct receive *r, int64_t grace_ms,

@@ -17,6 +17,12 @@
 #include "mxhold/receive/reputation.h"
 #include "mxhold/storage/reader.h"
 
+struct worker_primary { /* as it was told last */
+	bool is_up;
+	int64_t up_ms; /* its up-time clock at: */
+	int64_t at_ms; /* loop time */
+};
+
 struct worker {
 	struct loop *loop;
 	struct mailbox *notes; /* from the main loop */
@@ -30,7 +36,8 @@ struct worker {
 	const struct config *config;
 	struct tls_context *tls; /* NULL: no STARTTLS */
 	struct reputation *reputation;
-	struct map up;           /* names of primaries that are up */
+	struct map primaries;    /* name -> struct worker_primary */
+	int n_up;                /* of them */
 	struct intake_host host; /* of the intakes */
 	uint64_t no_room_for; /* smallest message the queue had no room for */
 	struct list dialogues;
@@ -67,6 +74,9 @@ bool worker_has_room(struct worker *w, uint64_t size);
 bool worker_is_congested(const struct worker *w);
 /* dialogue_on_unblocked is called when that is over. */
 void worker_block(struct worker *w, struct list *blocked);
+/* Is it up, and what does its up-time clock say? */
+bool worker_primary_is_up(const struct worker *w,
+			  const struct config_primary *primary, int64_t *up_ms);
 /* Counted here and in the tally. True: the network's budget is used up. */
 bool worker_count_unknown(struct worker *w, const struct inet_addr *network);
 /* A client came although a primary is up: the domain's, or, with "", any. */

@@ -141,6 +141,10 @@ void reading_load(struct delivery *d);
 void reading_on_body(void *data);         /* the session wants content */
 void reading_restart(struct delivery *d); /* for another transaction */
 
+/* teaching.c: tells who learns what was said of the recipients just sent. */
+void teaching_tell(const struct delivery *d,
+		   const struct session_result *result);
+
 /* settling.c */
 /* Puts what is known into the queue; false: there is nothing to put. */
 bool settling_begin(struct delivery *d);

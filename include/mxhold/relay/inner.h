@@ -12,6 +12,7 @@
  *	reading.c	read from the store
  *	settling.c	what became of it, into the queue
  *	reporting.c	and who is told
+ *	teaching.c	what it says of who is ours
  *	expiry.c	what has waited too long
  *	delay.c		what is late, and its sender is to know
  *	shelf.c		reads on the work pool

@@ -20,6 +20,11 @@ struct relay_parts {
 	struct outbound *outbound;
 	struct prober *prober;
 	const struct config *config;
+	/* What a primary said of a recipient, for who learns: its reply to the
+	 * content it took, or to the RCPT it refused. NULL: nobody does. */
+	void (*on_rcpt)(void *data, const char *domain, struct slice address,
+			const struct smtp_reply *reply);
+	void *data;
 };
 
 struct relay *relay_new(const struct relay_parts *parts);

@@ -26,13 +26,14 @@ static void on_reload(void *data, void (*on_done)(void *, const char *),
 }
 
 static void on_test(void *data, const char *domain, const char *address,
-		    char *verdict, char *why, char *reply, size_t room)
+		    control_on_verdict on_done, void *arg)
 {
+	char reply[128];
+
 	(void)data;
 	ck_assert_str_eq(domain, "a.example");
-	snprintf(verdict, room, "accept");
-	snprintf(why, room, "listed");
-	snprintf(reply, room, "250 2.1.5 %s", address);
+	snprintf(reply, sizeof(reply), "250 2.1.5 %s", address);
+	on_done(arg, "accept", "listed", reply);
 }
 
 static size_t on_alarms(void *data, char (*out)[256], size_t max)

@@ -40,7 +40,6 @@ static const struct {
 	{"x", "*.*.com", "mx.example.com", "ostname mismatch"},
 };
 
-/* TLS-45, TLS-46 */
 START_TEST(verify__compares_names_as_rfc_9525_says)
 {
 	const char *const san[] = {names[_i].san, NULL};
@@ -229,7 +228,7 @@ static const struct {
 	int usage, selector, matching;
 } kinds[] = {{3, 0, 1}, {3, 1, 1}, {3, 0, 2}, {3, 1, 2}};
 
-/* TLS-24, RFC 7672 3.1.1: neither name nor date nor authority matter */
+/* 3.1.1: neither name nor date nor authority matter */
 START_TEST(dane__believes_the_end_entity_that_is_named)
 {
 	struct cert_wish expired = {
@@ -246,7 +245,6 @@ START_TEST(dane__believes_the_end_entity_that_is_named)
 }
 END_TEST
 
-/* TLS-24 */
 START_TEST(dane__refuses_another_end_entity)
 {
 	tls_rig_open(&t, NULL, NULL);
@@ -272,7 +270,7 @@ static const struct {
 	{{"other.example"}, 1, "ostname mismatch"},
 };
 
-/* TLS-25, RFC 7672 3.1.2: the anchor is in the chain, and a name must fit */
+/* 3.1.2: the anchor is in the chain, and a name must fit */
 START_TEST(dane__believes_what_the_named_anchor_signed_for_the_name)
 {
 	struct cert *ca = cert_authority("unknown to the client");
@@ -289,7 +287,7 @@ START_TEST(dane__believes_what_the_named_anchor_signed_for_the_name)
 }
 END_TEST
 
-/* TLS-26, RFC 7671 9: beside a stronger digest the weaker does not count */
+/* RFC 7671 9: with a stronger digest there, the weaker does not count */
 START_TEST(dane__counts_the_strongest_digest_only)
 {
 	tls_rig_open(&t, NULL, NULL);
@@ -319,8 +317,8 @@ START_TEST(dane__takes_any_record_that_fits)
 }
 END_TEST
 
-/* TLS-22: Usages 0 and 1 are no authentication, also where they would fit; it
- * fails here, so that nobody takes it for one. */
+/* Usages 0 and 1 are no authentication, also where they would fit; it fails
+ * here, so that nobody takes it for one. */
 START_TEST(dane__fails_without_a_usable_record)
 {
 	tls_rig_open(&t, NULL, NULL);
@@ -353,7 +351,6 @@ static const struct {
 	{{.usage = 255, .selector = 1, .matching = 1, .n = 32}, false},
 };
 
-/* TLS-23 */
 START_TEST(tlsa__is_usable_when_rfc_7672_says_so)
 {
 	ck_assert(tlsa_is_usable(&usable[_i].r) == usable[_i].usable);
@@ -372,7 +369,6 @@ static const struct {
 	{"unknown.example", "CN=mx.example"}, /* RFC 7672 8.1: no error */
 };
 
-/* TLS-8 */
 START_TEST(sni__chooses_the_certificate_and_unknown_gets_the_default)
 {
 	char second_cert[64], second_key[64];

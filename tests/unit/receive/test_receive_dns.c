@@ -234,7 +234,7 @@ END_TEST
 static void primary_is_up(struct door_rig *d)
 {
 	receive_primary_state(d->receive,
-			      d->rig.config->domains[0].primary->name, true);
+			      d->rig.config->domains[0].primary->name, true, 0);
 }
 
 /* DNS-free: the third try, spread over as long as the rules say. */
