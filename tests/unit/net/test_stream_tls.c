@@ -323,6 +323,8 @@ struct openssl_client {
 	bool shaken, renegotiated;
 	char alpn_chosen[16];
 	char got[32];
+	uint32_t early_data; /* that a next session may begin with */
+	bool compressed;
 };
 
 static void *run_openssl(void *data)
@@ -334,6 +336,7 @@ static void *run_openssl(void *data)
 		SSL_CTX_set_min_proto_version(ctx, c->version);
 		SSL_CTX_set_max_proto_version(ctx, c->version);
 	}
+	SSL_CTX_clear_options(ctx, SSL_OP_NO_COMPRESSION);
 	SSL *ssl = SSL_new(ctx);
 	const unsigned char *alpn = NULL;
 	unsigned n = 0;
@@ -350,6 +353,11 @@ static void *run_openssl(void *data)
 			SSL_renegotiate(ssl) == 1 && SSL_do_handshake(ssl) == 1;
 	if (c->shaken && !c->renegotiate && SSL_write(ssl, "ping", 4) == 4)
 		SSL_read(ssl, c->got, sizeof(c->got) - 1);
+	if (c->shaken) {
+		c->early_data =
+			SSL_SESSION_get_max_early_data(SSL_get0_session(ssl));
+		c->compressed = SSL_get_current_compression(ssl) != NULL;
+	}
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
 	shutdown(c->fd, SHUT_RDWR);
@@ -421,6 +429,20 @@ START_TEST(session__is_not_renegotiated)
 }
 END_TEST
 
+static const int good_versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+/* TLS-7; CVE-2012-4929: no 0-RTT, whose octets could be played again, and no
+ * compression. */
+START_TEST(session__takes_no_early_data_and_compresses_nothing)
+{
+	struct openssl_client c = {.version = good_versions[_i]};
+	against_openssl(&c);
+	ck_assert_str_eq(c.got, "ping");
+	ck_assert_uint_eq(c.early_data, 0);
+	ck_assert(!c.compressed);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS(
@@ -443,5 +465,7 @@ int main(void)
 		LOOP(handshake__is_of_tls_1_2_and_1_3_only, versions),
 		LOOP(handshake__refuses_clients_that_want_another_protocol,
 		     protocols),
-		TEST(session__is_not_renegotiated));
+		TEST(session__is_not_renegotiated),
+		LOOP(session__takes_no_early_data_and_compresses_nothing,
+		     good_versions));
 }

@@ -122,6 +122,35 @@ START_TEST(verify__asks_nothing_of_an_opportunistic_peer)
 }
 END_TEST
 
+static const struct {
+	const char *name;
+	bool trusted, verified;
+} maybes[] = {
+	{"mx.example", true, true},
+	{"other.example", true, false},
+	{"mx.example", false, false},
+};
+
+/* TLS-12, TLS-30: no check is a failure, and REQUIRETLS mail knows. */
+START_TEST(verify__tells_an_opportunistic_client_what_the_check_would_say)
+{
+	struct cert *stranger = cert_authority("a stranger");
+	const char *name = maybes[_i].name;
+	struct tls_peer peer = {
+		.verify = TLS_VERIFY_MAYBE, .names = &name, .n_names = 1};
+	tls_rig_open(&t, NULL,
+		     maybes[_i].trusted ? NULL
+					: cert_for("mx.example", stranger));
+	tls_rig_shake(&t, &peer);
+	const struct tls_info *i = stream_tls(t.client.s);
+	ck_assert_ptr_nonnull(i);
+	ck_assert(i->verified == maybes[_i].verified);
+	ck_assert((i->problem[0] == '\0') == maybes[_i].verified);
+	tls_rig_close(&t);
+	cert_free(stranger);
+}
+END_TEST
+
 /* ---- pins ---- */
 
 static void base64(const uint8_t *p, char out[48])
@@ -402,6 +431,8 @@ int main(void)
 		TWICE(verify__refuses_an_unknown_authority),
 		TEST(verify__needs_a_name_to_compare),
 		TEST(verify__asks_nothing_of_an_opportunistic_peer),
+		LOOP(verify__tells_an_opportunistic_client_what_the_check_would_say,
+		     maybes),
 		LOOP(verify__compares_the_pin_with_the_public_key, pins),
 		LOOP(verify__refuses_a_malformed_pin, bad_pins),
 		LOOP(dane__believes_the_end_entity_that_is_named, kinds),

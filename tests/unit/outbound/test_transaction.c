@@ -384,6 +384,83 @@ START_TEST(transaction__sends_nothing_that_does_not_fit)
 }
 END_TEST
 
+/* --- REQUIRETLS -------------------------------------------------------- */
+
+static const struct {
+	enum primary_tls tls;
+	const char *name; /* the certificate is for mx1.example.org */
+	bool trusted;
+	const char *offer, *sender;
+	int code;
+	const char *enhanced;
+} required[] = {
+	{PRIMARY_TLS_MAY, "mx1.example.org", true, "S:250 REQUIRETLS",
+	 "a@example.org", 250, ""},
+	{PRIMARY_TLS_REQUIRE, "mx1.example.org", true, "S:250 REQUIRETLS",
+	 "a@example.org", 250, ""},
+	{PRIMARY_TLS_VERIFY, "mx1.example.org", true, "S:250 REQUIRETLS",
+	 "a@example.org", 250, ""},
+	/* another name, an issuer nobody knows, no keyword */
+	{PRIMARY_TLS_MAY, "mx9.example.org", true, "S:250 REQUIRETLS",
+	 "a@example.org", 550, "5.7.10"},
+	{PRIMARY_TLS_MAY, "mx1.example.org", false, "S:250 REQUIRETLS",
+	 "a@example.org", 550, "5.7.10"},
+	{PRIMARY_TLS_VERIFY, "mx1.example.org", true, "S:250 HELP",
+	 "a@example.org", 550, "5.7.30"},
+	/* TLS-32: a report goes all the same */
+	{PRIMARY_TLS_MAY, "mx9.example.org", false, "S:250 REQUIRETLS", "", 250,
+	 ""},
+	{PRIMARY_TLS_MAY, "mx1.example.org", true, "S:250 HELP", "", 250, ""},
+};
+
+/* EXT-42, TLS-30, TLS-31 */
+START_TEST(transaction__gives_requiretls_mail_to_a_proved_host_only)
+{
+	const char *script[] = {"S:220 fake", "C:EHLO",
+				"S:250-fake", "S:250 STARTTLS",
+				"C:STARTTLS", "S:220 go",
+				"TLS",        "C:EHLO",
+				"S:250-fake", required[_i].offer,
+				"AUTO",       NULL};
+	const char *const *scripts[] = {script, NULL};
+	bool offered = strstr(required[_i].offer, "REQUIRETLS") != NULL;
+	struct recipient to = {.address = SLICE("b@example.com")};
+	struct smtp_send m = {
+		.sender = slice_str(required[_i].sender),
+		.rcpts = &to,
+		.n_rcpts = 1,
+		.size = 10,
+		.requiretls = true,
+	};
+	struct scripted server;
+	char ca[96], name[32];
+	struct rig r;
+
+	rig_init(&r);
+	rig_make_tls(&r);
+	snprintf(ca, sizeof(ca), "%s/cert.pem", r.dir);
+	snprintf(name, sizeof(name), "%s", required[_i].name);
+	scripted_start(&server, r.loop, scripts, r.tls);
+	rig_add(&r, &server);
+	r.hosts[0].name = name;
+	r.primary.tls = required[_i].tls;
+	if (required[_i].trusted)
+		r.primary.ca = ca;
+	rig_must_open(&r);
+	session_send(r.session, &m, NULL);
+	rig_run(&r);
+	ck_assert_uint_eq(r.sent, 1);
+	ck_assert_int_eq(r.result.mail.code, required[_i].code);
+	if (required[_i].code == 550)
+		ck_assert_str_eq(r.result.mail.enhanced, required[_i].enhanced);
+	ck_assert(r.result.is_ours == (required[_i].code == 550));
+	ck_assert(memmem(buf_slice(&server.heard).p, server.heard.n,
+			 "> REQUIRETLS", 12) ||
+		  !offered || required[_i].code == 550);
+	end(&r, &server);
+}
+END_TEST
+
 /* --- probes ------------------------------------------------------------ */
 
 START_TEST(transaction__asks_for_a_recipient_without_content)
@@ -617,6 +694,8 @@ int main(void)
 		LOOP(transaction__tells_what_was_answered, cases),
 		TEST(transaction__goes_on_after_a_refusal),
 		LOOP(transaction__sends_nothing_that_does_not_fit, misfits),
+		LOOP(transaction__gives_requiretls_mail_to_a_proved_host_only,
+		     required),
 		TEST(transaction__asks_for_a_recipient_without_content),
 		TEST(transaction__never_ends_a_message_that_cannot_be_read),
 		TEST(transaction__may_be_closed_while_it_wants_content),

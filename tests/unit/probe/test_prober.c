@@ -19,6 +19,7 @@ START_TEST(prober__finds_a_primary_that_is_up)
 	ck_assert_uint_eq(b.view.n_good, 1);
 	ck_assert_uint_eq(b.view.good[0].port, b.server.at.port);
 	ck_assert(b.view.ehlo_ext & EXT_8BITMIME);
+	ck_assert(b.view.ehlo_ext & EXT_HEARD);
 	ck_assert_int_gt(b.view.last_probe_ms, 0);
 	ck_assert(!b.view.held);
 	ck_assert(scripted_heard(&b.server, "MAIL FROM:<>"));

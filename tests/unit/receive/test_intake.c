@@ -214,6 +214,55 @@ START_TEST(intake__keeps_the_envelope_as_it_was_said)
 }
 END_TEST
 
+static const struct {
+	bool requiretls;
+	const char *header;
+	bool optional;
+} tls_required[] = {
+	{false, "", false},
+	{false, "TLS-Required: No\r\n", true},
+	{false, "tls-required:no\r\n", true},
+	{true, "TLS-Required: No\r\n", false},
+	{true, "", false},
+	{false, "TLS-Required: Yes\r\n", false},
+	{false, "TLS-Required: No\r\nTLS-Required: No\r\n", false},
+	{false, "TLS-Required: No\r\nTLS-Required: Yes\r\n", false},
+	{false, "X: y\r\n\r\nTLS-Required: No\r\n", false},
+};
+
+/* EXT-40, EXT-41 */
+START_TEST(intake__keeps_what_is_asked_of_tls)
+{
+	struct envelope more = facts;
+	struct queue_message m;
+	struct arena arena;
+	struct reader *reader;
+	uint64_t id;
+	size_t n = 1;
+
+	begin();
+	more.requiretls = tls_required[_i].requiretls;
+	intake_abort(in);
+	in = intake_new(&host, "sid", 100, &events, NULL);
+	add("joe@example.com");
+	ck_assert_int_eq(intake_begin(in, &more, "mx2.example.net", 0), 0);
+	take("Subject: x\r\n");
+	take(tls_required[_i].header);
+	take("\r\nbody\r\n");
+	ck_assert(!commit());
+	pump();
+	reader = reader_new(rig.store);
+	arena_init(&arena, 1 << 20);
+	ck_assert_int_eq(reader_ids(reader, 0, &id, &n), 0);
+	ck_assert_int_eq(reader_message(reader, id, &arena, &m), 0);
+	ck_assert_int_eq(m.env.requiretls, tls_required[_i].requiretls);
+	ck_assert_int_eq(m.env.tls_optional, tls_required[_i].optional);
+	arena_done(&arena);
+	reader_free(reader);
+	finish();
+}
+END_TEST
+
 /* MSG-11 */
 static const struct {
 	const char *sent, *kept;
@@ -487,6 +536,7 @@ int main(void)
 	return RUN_TESTS(
 		"intake", TEST(intake__keeps_a_message_behind_its_trace_line),
 		TEST(intake__keeps_the_envelope_as_it_was_said),
+		LOOP(intake__keeps_what_is_asked_of_tls, tls_required),
 		LOOP(intake__text_without_a_header_does_not_become_one, fronts),
 		LOOP(intake__the_front_is_the_same_octet_by_octet, fronts),
 		LOOP(intake__too_many_hops_are_a_loop, hops),

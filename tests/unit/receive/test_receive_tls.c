@@ -72,7 +72,43 @@ START_TEST(receive_tls__keeps_a_message_that_came_by_tls)
 }
 END_TEST
 
-/* RFC 3207 4.2: what came in clear is never a command inside TLS. */
+/* EXT-39, EXT-40: inside TLS only; the tag is kept. */
+START_TEST(receive_tls__keeps_requiretls)
+{
+	struct queue_message m;
+	struct reader *reader;
+	struct arena arena;
+	uint64_t id;
+	size_t n = 1;
+	SSL *ssl;
+	int fd;
+
+	door_open_tls(&door, "", "");
+	fd = client_ready(&door);
+	client_say(fd, "MAIL FROM:<a@b.test> REQUIRETLS", "555 5.5.4");
+	client_say(fd, "STARTTLS", "220 2.0.0");
+	ssl = start_tls(fd);
+	ck_assert_int_eq(SSL_connect(ssl), 1);
+	tls_say(ssl, "EHLO c.test\r\n", "250");
+	tls_say(ssl, "MAIL FROM:<a@b.test> REQUIRETLS\r\n", "250");
+	tls_say(ssl, "RCPT TO:<joe@example.com>\r\n", "250");
+	tls_say(ssl, "DATA\r\n", "354");
+	tls_say(ssl, "S: x\r\n\r\nsecret\r\n.\r\n", "250 2.0.0 kept as ");
+	end_tls(ssl);
+	close(fd);
+	reader = reader_new(door.rig.store);
+	arena_init(&arena, 1 << 20);
+	ck_assert_int_eq(reader_ids(reader, 0, &id, &n), 0);
+	ck_assert_int_eq(reader_message(reader, id, &arena, &m), 0);
+	ck_assert(m.env.requiretls);
+	arena_done(&arena);
+	reader_free(reader);
+	door_wait_empty(&door);
+	door_close(&door);
+}
+END_TEST
+
+/* TLS-2; RFC 3207 4.2: what came in clear is never a command inside TLS. */
 START_TEST(receive_tls__octets_behind_starttls_end_the_session)
 {
 	int fd;
@@ -136,6 +172,7 @@ int main(void)
 	return RUN_TESTS(
 		"receive_tls",
 		TEST(receive_tls__keeps_a_message_that_came_by_tls),
+		TEST(receive_tls__keeps_requiretls),
 		TEST(receive_tls__octets_behind_starttls_end_the_session),
 		TEST(receive_tls__a_broken_handshake_ends_the_session),
 		TEST(receive_tls__stop_within_a_handshake_is_clean),

@@ -91,6 +91,8 @@ static struct config config = {.hostname = hostname, .bounce = {.from = from}};
 
 static const char *const original = "Subject: one\r\nX: y\r\n\r\nSECRET\r\n";
 
+static bool requiretls;
+
 static struct job_add *report_of(const char *content, bool whole,
 				 enum dsn_ret ret)
 {
@@ -111,6 +113,7 @@ static struct job_add *report_of(const char *content, bool whole,
 	message.id = 1;
 	message.env.sender = SLICE("a@B.test");
 	message.env.ret = ret;
+	message.env.requiretls = requiretls;
 	failed = (struct bounce_rcpt){
 		.rcpt = &rcpt,
 		.status = "5.1.1",
@@ -175,6 +178,24 @@ START_TEST(bounce__returns_the_header_or_all_of_a_small_message_if_asked)
 }
 END_TEST
 
+/* TLS-32 */
+START_TEST(bounce__returns_no_content_of_what_had_to_be_kept_secret)
+{
+	struct job_add *add;
+
+	requiretls = true;
+	add = report_of(original, true, DSN_RET_FULL);
+	ck_assert(says(add, "Subject: one"));
+	ck_assert(!says(add, "SECRET"));
+	ck_assert(add->env->requiretls);
+	bounce_free(add);
+	requiretls = false;
+	add = report_of(original, true, DSN_RET_FULL);
+	ck_assert(!add->env->requiretls);
+	bounce_free(add);
+}
+END_TEST
+
 START_TEST(bounce__cuts_a_header_without_end_at_a_whole_line)
 {
 	struct job_add *add =
@@ -220,6 +241,7 @@ int main(void)
 		TEST(bounce__names_host_status_and_reply),
 		LOOP(bounce__returns_the_header_or_all_of_a_small_message_if_asked,
 		     returns),
+		TEST(bounce__returns_no_content_of_what_had_to_be_kept_secret),
 		TEST(bounce__cuts_a_header_without_end_at_a_whole_line),
 		TEST(bounce__never_returns_more_than_its_cap),
 		TEST(bounce__names_every_action));

@@ -288,6 +288,27 @@ START_TEST(outcome__believes_a_5xx_only_after_first_5xx_and_without_breaker)
 }
 END_TEST
 
+/* TLS-30, TX-27: what we did not even offer it is no refusal of the primary;
+ * the breaker hears nothing of it, the recipient waits as for any 5xx. */
+START_TEST(outcome__blames_nobody_for_what_we_refuse_ourselves)
+{
+	struct fixture f;
+
+	prepare(&f, "550 - -", WHOLE);
+	strcpy(f.result.mail.enhanced, "5.7.30");
+	f.result.is_ours = true;
+	f.rcpts[0].known_good = _i;
+	judge(&f);
+	ck_assert_str_eq(verdicts_of(&f), _i ? "l" : "f");
+	ck_assert(!f.rcpts[0].bad_5xx);
+	ck_assert(!f.rcpts[0].by_peer);
+	ck_assert(!f.out.mail_refused);
+	ck_assert(!f.out.expired);
+	ck_assert(f.out.reuse);
+	ck_assert_int_eq(f.rcpts[0].reply.code, 550);
+}
+END_TEST
+
 START_TEST(outcome__believes_a_5xx_at_once_when_first_5xx_is_zero)
 {
 	struct fixture f;
@@ -470,6 +491,8 @@ int main(void)
 		     table),
 		LOOP(outcome__believes_a_5xx_only_after_first_5xx_and_without_breaker,
 		     doubts),
+		{.fn = outcome__blames_nobody_for_what_we_refuse_ourselves,
+		 .rows = 2},
 		TEST(outcome__believes_a_5xx_at_once_when_first_5xx_is_zero),
 		LOOP(outcome__gives_up_with_the_last_reply_when_time_is_over,
 		     overs),

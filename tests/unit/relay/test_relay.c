@@ -259,6 +259,42 @@ START_TEST(relay__waits_for_drain_now_when_the_primary_is_held)
 }
 END_TEST
 
+static bool is_asked_for(struct rig *r, const char *domain, uint64_t *waiting)
+{
+	bool held = false;
+
+	ck_assert(relay_ask(r->relay, domain, waiting, &held));
+	return !held;
+}
+
+/* EXT-44, EXT-45: ETRN starts what is ready, and overrides no operator. */
+START_TEST(relay__a_primary_may_ask_for_its_mail_unless_it_is_held)
+{
+	uint64_t waiting = 7;
+	bool held;
+	struct rig r;
+
+	rig_init(&r, "drain { hold = true }\n");
+	rig_start(&r);
+	ck_assert(is_asked_for(&r, "example.test", &waiting) == false);
+	ck_assert_uint_eq(waiting, 0);
+	rig_add(&r, &(struct rig_mail){0});
+	rig_add(&r, &(struct rig_mail){0});
+	ck_assert(!relay_ask(r.relay, "other.test", &waiting, &held));
+	ck_assert(is_asked_for(&r, "example.test", &waiting) == false);
+	ck_assert_uint_eq(waiting, 2);
+	ck_assert(prober_hold(r.prober, r.config->primaries[0]->name, false));
+	ck_assert(relay_pause(r.relay, "example.test", true));
+	ck_assert(is_asked_for(&r, "example.test", &waiting) == false);
+	ck_assert(relay_pause(r.relay, "example.test", false));
+	ck_assert(is_asked_for(&r, "example.test", &waiting));
+	ck_assert(is_asked_for(&r, "example.test", &waiting)); /* too soon */
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__goes_by_the_rate_that_an_operator_sets)
 {
 	struct relay_view v;
@@ -457,6 +493,7 @@ int main(void)
 		TEST(relay__holds_back_mail_of_a_domain_that_left_the_configuration),
 		TEST(relay__sends_nothing_while_paused),
 		TEST(relay__waits_for_drain_now_when_the_primary_is_held),
+		TEST(relay__a_primary_may_ask_for_its_mail_unless_it_is_held),
 		TEST(relay__goes_by_the_rate_that_an_operator_sets),
 		TEST(relay__keeps_the_breaker_as_an_operator_wants_it),
 		TEST(relay__takes_up_what_an_operator_releases_or_retries),
