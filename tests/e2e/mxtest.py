@@ -117,7 +117,13 @@ class Smtp:
 
     def cmd(self, line):
         self.send(line.encode("utf-8") + b"\r\n")
-        return self.reply()
+        code, text = self.reply()
+        # EXT-10: a status on each line, but for EHLO, HELO and 354
+        if not re.match(r"(?i)(ehlo|helo)\b", line) and code != 354:
+            for part in text.split("\n"):
+                assert re.match(rf"{code // 100}\.\d{{1,3}}\.\d{{1,3}} ", part) or \
+                    re.match(r"(?i)xclient\b", line), (line, code, text)
+        return code, text
 
     def starttls(self):
         assert self.cmd("STARTTLS")[0] == 220
