@@ -17,6 +17,8 @@ static const char *const names[DIR_COUNT] = {
 	[DIR_GENERATION] = "generation",
 	[DIR_ENTRY] = "entry",
 	[DIR_PEER] = "peer",
+	[DIR_LIST] = "list",
+	[DIR_SOURCE] = "source",
 	[DIR_LEARNED_DOMAIN] = "learned-domain",
 	[DIR_LEARNED] = "learned",
 	[DIR_LEARNED_AGE] = "learned-age",
@@ -50,17 +52,18 @@ static int check_format(struct directory *d, MDB_txn *txn, bool read_only,
 	return 0;
 }
 
-/* Who only reads may come before the daemon that makes a newer table. */
+/* Those behind DIR_PEER came later: who only reads may not find them. */
 static int open_table(struct directory *d, MDB_txn *txn, enum dir_table t,
 		      bool read_only)
 {
 	int rc = mdb_dbi_open(txn, names[t], read_only ? 0 : MDB_CREATE,
 			      &d->dbi[t]);
 
-	if (rc != MDB_NOTFOUND || !read_only || t < DIR_LEARNED_DOMAIN)
-		return rc;
-	d->has_learned = false;
-	return 0;
+	if (rc == MDB_NOTFOUND && read_only && t > DIR_PEER) {
+		d->dbi[t] = 0;
+		rc = 0;
+	}
+	return rc;
 }
 
 static int open_tables(struct directory *d, bool read_only, struct error *err)
@@ -70,7 +73,6 @@ static int open_tables(struct directory *d, bool read_only, struct error *err)
 
 	if (rc)
 		return env_error(err, rc, "%s", d->dir);
-	d->has_learned = true;
 	for (int t = 0; t < DIR_COUNT && !rc; t++)
 		rc = open_table(d, txn, (enum dir_table)t, read_only);
 	if (rc)
@@ -219,6 +221,24 @@ uint64_t directory_count(struct directory *d, const char *domain)
 		n = rec.count;
 	mdb_txn_abort(txn);
 	return n;
+}
+
+int directory_list_get(struct directory *d, const char *domain,
+		       struct directory_list *out)
+{
+	struct domain_record rec;
+	MDB_txn *txn;
+	int rc;
+
+	*out = (struct directory_list){0};
+	if (mdb_txn_begin(d->env, NULL, MDB_RDONLY, &txn))
+		return -1;
+	rc = dir_get_domain(d, txn, slice_str(domain), &rec);
+	if (!rc)
+		*out = (struct directory_list){rec.count, rec.loaded_ms,
+					       rec.has_sum, rec.sum};
+	mdb_txn_abort(txn);
+	return rc == MDB_NOTFOUND ? 1 : rc ? -1 : 0;
 }
 
 /* --- primaries --------------------------------------------------------- */

@@ -39,7 +39,7 @@ static int get_domain(struct directory *d, MDB_txn *txn, struct slice domain,
 	MDB_val k = env_val(domain.p, domain.n), v;
 	int rc;
 
-	if (domain.n == 0 || domain.n > 255 || !d->has_learned)
+	if (domain.n == 0 || domain.n > 255 || d->dbi[DIR_LEARNED_AGE] == 0)
 		return MDB_NOTFOUND;
 	rc = mdb_get(txn, d->dbi[DIR_LEARNED_DOMAIN], &k, &v);
 	if (!rc && dir_decode_learned_domain(env_slice(&v), out))

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "mxhold/base/mem.h"
+#include "mxhold/base/siphash.h"
 #include "mxhold/base/text.h"
 #include "mxhold/storage/codec.h"
 #include "mxhold/storage/directory_parts.h"
@@ -25,6 +26,8 @@ struct directory_load {
 	struct runs *runs;
 	struct domain_record rec; /* of the new list */
 	uint64_t added;
+	uint64_t sum; /* of the entries */
+	bool is_written;
 	char salt[DIR_SALT_MAX];
 	struct error err; /* the first failure, kept for the end */
 	bool failed;
@@ -44,10 +47,8 @@ struct directory_load *directory_load_begin(struct directory *d,
 	return l;
 }
 
-void directory_load_abort(struct directory_load *l)
+static void load_free(struct directory_load *l)
 {
-	if (!l)
-		return;
 	runs_free(l->runs);
 	mem_free(l->domain);
 	mem_free(l);
@@ -55,7 +56,26 @@ void directory_load_abort(struct directory_load *l)
 
 uint64_t directory_load_count(const struct directory_load *l)
 {
-	return l->added;
+	return l->is_written ? l->rec.count : l->added;
+}
+
+struct directory *dir_load_of(const struct directory_load *l,
+			      const char **domain)
+{
+	*domain = l->domain;
+	return l->d;
+}
+
+static uint64_t sum_of(struct slice s)
+{
+	static const uint64_t key[2] = {0x6d78686f6c646c69, 0x7374};
+
+	return siphash(key, s);
+}
+
+uint64_t directory_load_sum(const struct directory_load *l)
+{
+	return l->sum + (l->rec.salt.n ? sum_of(l->rec.salt) : 0);
 }
 
 int directory_load_salt(struct directory_load *l, struct slice salt)
@@ -84,6 +104,7 @@ static int add(struct directory_load *l, enum dir_kind kind, struct slice what)
 		return -1;
 	}
 	l->added++;
+	l->sum += sum_of(slice_make(text, what.n + 1));
 	return 0;
 }
 
@@ -101,6 +122,7 @@ int directory_load_add(struct directory_load *l, struct slice entry)
 {
 	struct slice domain = slice_str(l->domain), local;
 	bool never = entry.n > 0 && entry.p[0] == '!';
+	bool marked = never || slice_eq(slice_head(entry, 2), SLICE("\\!"));
 
 	if (slice_eq(entry, SLICE("@"))) {
 		l->rec.has_catchall = true;
@@ -108,7 +130,7 @@ int directory_load_add(struct directory_load *l, struct slice entry)
 	}
 	if (slice_starts_nocase(entry, SLICE("sha256:")))
 		return add_hash(l, slice_skip(entry, 7));
-	if (!dir_local_part(slice_skip(entry, never), domain, &local))
+	if (!dir_local_part(slice_skip(entry, marked), domain, &local))
 		return -1;
 	l->rec.has_never |= never;
 	return add(l, never ? DIR_NEVER : DIR_ADDRESS, local);
@@ -188,6 +210,27 @@ static bool is_duplicate(struct directory_load *l, struct slice s)
 	return false;
 }
 
+int dir_load_sort(struct directory_load *l, struct error *err)
+{
+	if (l->failed) {
+		if (err)
+			*err = l->err;
+		return -1;
+	}
+	return runs_sort(l->runs, err);
+}
+
+int dir_load_next(struct directory_load *l, struct slice *out,
+		  struct error *err)
+{
+	int more;
+
+	do
+		more = runs_next(l->runs, out, err);
+	while (more == 1 && is_duplicate(l, *out));
+	return more;
+}
+
 /* Up to DIR_BATCH entries in one transaction; 1 = there may be more. */
 static int put_batch(struct directory_load *l, struct error *err)
 {
@@ -198,11 +241,9 @@ static int put_batch(struct directory_load *l, struct error *err)
 	if (rc)
 		return env_error(err, rc, "%s", l->d->dir);
 	for (unsigned n = 0; n < DIR_BATCH && !rc; n++) {
-		more = runs_next(l->runs, &s, err);
+		more = dir_load_next(l, &s, err);
 		if (more != 1)
 			break;
-		if (is_duplicate(l, s))
-			continue;
 		rc = put_entry(l, txn, s);
 		l->rec.count++;
 	}
@@ -218,12 +259,7 @@ static int write_generation(struct directory_load *l, struct error *err)
 {
 	int rc;
 
-	if (l->failed) {
-		if (err)
-			*err = l->err;
-		return -1;
-	}
-	if (runs_sort(l->runs, err))
+	if (dir_load_sort(l, err))
 		return -1;
 	rc = begin_generation(l);
 	if (!rc)
@@ -290,26 +326,57 @@ static void give_up(struct directory_load *l)
 	dir_end(l->d, txn, put_generation(l->d, txn, l->rec.generation, true));
 }
 
+static void sweep_all(struct directory *d)
+{
+	bool more = true;
+
+	while (more && directory_sweep(d, &more) == 0)
+		continue;
+}
+
+void directory_load_abort(struct directory_load *l)
+{
+	struct directory *d;
+	bool began;
+
+	if (!l)
+		return;
+	d = l->d;
+	began = l->rec.generation != 0;
+	give_up(l);
+	load_free(l);
+	if (began)
+		sweep_all(d);
+}
+
+int directory_load_write(struct directory_load *l, struct error *err)
+{
+	size_t n = strlen(l->domain);
+
+	if (n == 0 || n > 255)
+		return error_sys(err, EINVAL, "a list for \"%s\"", l->domain);
+	if (write_generation(l, err))
+		return -1;
+	l->is_written = true;
+	return 0;
+}
+
 int directory_load_finish(struct directory_load *l, int64_t wall_ms,
 			  struct error *err)
 {
 	struct directory *d = l->d;
-	size_t n = strlen(l->domain);
-	bool more = true;
-	int rc;
+	int rc = 0;
 
 	l->rec.loaded_ms = wall_ms;
-	if (n == 0 || n > 255)
-		rc = error_sys(err, EINVAL, "a list for \"%s\"", l->domain);
-	else
-		rc = write_generation(l, err);
+	l->rec.sum = directory_load_sum(l);
+	if (!l->is_written)
+		rc = directory_load_write(l, err);
 	if (!rc)
 		rc = switch_over(l, err);
 	if (rc)
 		give_up(l);
-	directory_load_abort(l);
-	while (more && directory_sweep(d, &more) == 0)
-		continue;
+	load_free(l);
+	sweep_all(d);
 	return rc;
 }
 

@@ -19,7 +19,7 @@ size_t dir_encode_domain(void *p, size_t room, const struct domain_record *d)
 {
 	struct encoder e = encoder_make(p, room);
 
-	encode_u8(&e, DIR_VERSION);
+	encode_u8(&e, DIR_DOMAIN_VERSION);
 	encode_u32(&e, d->generation);
 	encode_varint(&e, d->count);
 	encode_signed(&e, d->loaded_ms);
@@ -27,15 +27,18 @@ size_t dir_encode_domain(void *p, size_t room, const struct domain_record *d)
 	encode_u8(&e, d->has_never);
 	encode_u8(&e, d->has_catchall);
 	encode_text(&e, d->salt);
+	encode_u64(&e, d->sum);
 	return d->salt.n > DIR_SALT_MAX ? 0 : finish(&e);
 }
 
 int dir_decode_domain(struct slice raw, struct domain_record *out)
 {
 	struct decoder d = decoder_make(raw);
+	unsigned version = decode_u8(&d);
 
 	memset(out, 0, sizeof(*out));
-	decode_version(&d);
+	if (version < 1 || version > DIR_DOMAIN_VERSION)
+		d.bad = true;
 	out->generation = decode_u32(&d);
 	out->count = decode_varint(&d, UINT64_MAX);
 	out->loaded_ms = decode_signed(&d);
@@ -43,6 +46,9 @@ int dir_decode_domain(struct slice raw, struct domain_record *out)
 	out->has_never = decode_bool(&d);
 	out->has_catchall = decode_bool(&d);
 	out->salt = decode_text(&d, DIR_SALT_MAX);
+	out->has_sum = version >= 2;
+	if (out->has_sum)
+		out->sum = decode_u64(&d);
 	return decode_end(&d);
 }
 
@@ -130,6 +136,8 @@ int dir_decode_peer(struct slice raw, struct peer_record *out)
 	out->last_probe_took_ms = (uint32_t)decode_varint(&d, UINT32_MAX);
 	result = decode_text(&d, sizeof(out->last_result) - 1);
 	memcpy(out->last_result, result.p, result.n);
+	if (slice_index(result, '\0') >= 0)
+		d.bad = true;
 	out->ehlo_ext = (uint32_t)decode_varint(&d, UINT32_MAX);
 	out->ehlo_size = decode_varint(&d, UINT64_MAX);
 	out->up_ms = decode_signed(&d);
@@ -142,6 +150,87 @@ int dir_decode_peer(struct slice raw, struct peer_record *out)
 	}
 	for (size_t i = 0; i < out->n_good; i++)
 		decode_good(&d, &out->good[i]);
+	return decode_end(&d);
+}
+
+static void encode_string(struct encoder *e, const char *s, size_t room)
+{
+	encode_text(e, slice_make(s, strnlen(s, room - 1)));
+}
+
+static void decode_string(struct decoder *d, char *out, size_t room)
+{
+	struct slice s = decode_text(d, room - 1);
+
+	memcpy(out, s.p, s.n);
+	out[s.n] = '\0';
+}
+
+size_t dir_encode_list(void *p, size_t room, const struct list_state *s)
+{
+	struct encoder e = encoder_make(p, room);
+
+	encode_u8(&e, DIR_VERSION);
+	encode_u64(&e, s->fingerprint);
+	encode_signed(&e, s->tried_ms);
+	encode_signed(&e, s->good_ms);
+	encode_u8(&e, s->refused);
+	encode_u8(&e, s->accepted);
+	encode_varint(&e, s->refused_entries);
+	encode_u64(&e, s->refused_sum);
+	encode_signed(&e, s->refused_ms);
+	encode_string(&e, s->problem, sizeof(s->problem));
+	return finish(&e);
+}
+
+int dir_decode_list(struct slice raw, struct list_state *out)
+{
+	struct decoder d = decoder_make(raw);
+
+	memset(out, 0, sizeof(*out));
+	decode_version(&d);
+	out->fingerprint = decode_u64(&d);
+	out->tried_ms = decode_signed(&d);
+	out->good_ms = decode_signed(&d);
+	out->refused = decode_bool(&d);
+	out->accepted = decode_bool(&d);
+	out->refused_entries = decode_varint(&d, UINT64_MAX);
+	out->refused_sum = decode_u64(&d);
+	out->refused_ms = decode_signed(&d);
+	decode_string(&d, out->problem, sizeof(out->problem));
+	return decode_end(&d);
+}
+
+size_t dir_encode_source(void *p, size_t room, const struct source_state *s)
+{
+	struct encoder e = encoder_make(p, room);
+
+	encode_u8(&e, DIR_VERSION);
+	encode_u64(&e, s->id);
+	encode_signed(&e, s->tried_ms);
+	encode_signed(&e, s->good_ms);
+	encode_varint(&e, s->entries);
+	encode_u64(&e, s->sum);
+	encode_string(&e, s->etag, sizeof(s->etag));
+	encode_string(&e, s->modified, sizeof(s->modified));
+	encode_string(&e, s->problem, sizeof(s->problem));
+	return finish(&e);
+}
+
+int dir_decode_source(struct slice raw, struct source_state *out)
+{
+	struct decoder d = decoder_make(raw);
+
+	memset(out, 0, sizeof(*out));
+	decode_version(&d);
+	out->id = decode_u64(&d);
+	out->tried_ms = decode_signed(&d);
+	out->good_ms = decode_signed(&d);
+	out->entries = decode_varint(&d, UINT64_MAX);
+	out->sum = decode_u64(&d);
+	decode_string(&d, out->etag, sizeof(out->etag));
+	decode_string(&d, out->modified, sizeof(out->modified));
+	decode_string(&d, out->problem, sizeof(out->problem));
 	return decode_end(&d);
 }
 

@@ -294,6 +294,9 @@ int record_decode_recipient(struct slice raw, struct recipient_record *out)
 	if (flags & ~(unsigned)RCPT_KNOWN || out->state > RCPT_FAILED ||
 	    (out->kept && out->state != RCPT_FAILED) || out->rcpt.notify > 15)
 		d.bad = true;
+	if (flags & RCPT_DOMAIN_WRITTEN &&
+	    slice_eq(out->rcpt.domain, address_domain(out->rcpt.address)))
+		d.bad = true;
 	return decode_end(&d);
 }
 

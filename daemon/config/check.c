@@ -1,12 +1,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "mxhold/base/text.h"
 #include "mxhold/config/build.h"
+#include "mxhold/config/source.h"
 #include "mxhold/mail/domain.h"
 
 /* Where an option was said last, for a complaint about what it means. */
@@ -339,72 +341,55 @@ static void drop_unused_by_mx(struct builder *b)
 
 /* Domains */
 
-static bool is_not_supported(const char *source)
+static void check_program(struct builder *b, struct place at, const char *label,
+			  const char *source)
 {
-	return strncmp(source, "https://", 8) == 0 ||
-	       strncmp(source, "exec:/", 6) == 0;
+	char program[PATH_MAX];
+
+	if (!config_source_program(source, program, sizeof(program)))
+		complain(b->complaints, at, label,
+			 "\"%s\": the program needs its whole path", source);
+	else if (!b->peek && faccessat(AT_FDCWD, program, X_OK, AT_EACCESS) < 0)
+		complain(b->complaints, at, label, "%s cannot be run: %s",
+			 program, strerror(errno));
 }
 
-/* A list without one of its sources would refuse those it names, so that none
- * is read while such a source stands there; the one that was read before
- * stays in force. */
-static void check_supported(struct builder *b, const struct config_domain *d,
-			    struct place at, const char *label)
+static void check_source(struct builder *b, struct place at, const char *label,
+			 const char *source)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < d->recipients.n; i++)
-		n += is_not_supported(d->recipients.v[i]);
-	for (size_t i = 0; i < d->recipients.n; i++) {
-		const char *from = d->recipients.v[i];
-
-		if (!is_not_supported(from))
-			continue;
-		if (n == d->recipients.n && !d->learn)
+	switch (config_source_kind(source)) {
+	case SOURCE_HTTPS:
+		if (!config_source_has_host(source))
 			complain(b->complaints, at, label,
-				 "%s is not supported yet, and nothing else "
-				 "says who is known",
-				 from);
+				 "\"%s\" names no host", source);
+		break;
+	case SOURCE_EXEC:
+		check_program(b, at, label, source);
+		break;
+	case SOURCE_FILE:
+		if (strncmp(source, "http://", 7) == 0)
+			complain(b->complaints, at, label,
+				 "\"%s\": only https:// is fetched", source);
+		else if (*source)
+			check_readable(b, at, label, source);
 		else
-			complain_mildly(b->complaints, at, label,
-					"%s is not supported yet: no list of "
-					"this domain is read while it is named",
-					from);
+			complain(b->complaints, at, label, "must not be empty");
 	}
 }
 
 static void check_recipients(struct builder *b, const struct config_domain *d,
 			     const struct tree_section *s)
 {
-	const char *label = tree_label(b->tree, s, "recipients");
-	struct place at = place_in(s, "recipients");
-
-	for (size_t i = 0; i < d->recipients.n; i++) {
-		const char *from = d->recipients.v[i];
-		const char *program = from + 5;
-
-		if (!*from)
-			complain(b->complaints, at, label, "must not be empty");
-		else if (strncmp(from, "https://", 8) == 0)
-			continue;
-		else if (strncmp(from, "http://", 7) == 0)
-			complain(b->complaints, at, label,
-				 "\"%s\": only https:// is fetched", from);
-		else if (strncmp(from, "exec:", 5) != 0)
-			check_readable(b, at, label, from);
-		else if (*program != '/')
-			complain(b->complaints, at, label,
-				 "\"%s\": the program needs its whole path",
-				 from);
-	}
+	for (size_t i = 0; i < d->recipients.n; i++)
+		check_source(b, place_in(s, "recipients"),
+			     tree_label(b->tree, s, "recipients"),
+			     d->recipients.v[i]);
 }
 
 static void check_domain(struct builder *b, const struct config_domain *d,
 			 const struct tree_section *s)
 {
 	check_recipients(b, d, s);
-	check_supported(b, d, place_in(s, "recipients"),
-			tree_label(b->tree, s, "recipients"));
 	if (d->queue.hard_limit != b->c->queue.hard_limit ||
 	    d->queue.retention != b->c->queue.retention)
 		check_queue(b, s->at, tree_label(b->tree, s, "queue"),

@@ -32,8 +32,10 @@ static void write_line(struct complaints *c, struct place at,
 		rc |= buf_printf(&c->text, "%s:%d: ", at.file, at.line);
 	else if (at.file)
 		rc |= buf_printf(&c->text, "%s: ", at.file);
-	if (option)
-		rc |= buf_printf(&c->text, "%s: ", option);
+	if (option) { /* with the title of its section, from the file */
+		rc |= text_append_safe(&c->text, slice_str(option), LINE_MAX_);
+		rc |= buf_append_str(&c->text, ": ");
+	}
 	rc |= buf_append_str(&c->text, grade);
 	rc |= text_append_safe(&c->text, slice_str(what), LINE_MAX_);
 	rc |= buf_append_str(&c->text, "\n");

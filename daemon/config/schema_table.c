@@ -302,7 +302,7 @@ const struct schema_option schema_options[] = {
 	    NULL, "30", 0,
 	    "percent a new list may be smaller before it must be confirmed"),
 	OPT(DOMAIN, "stale_after", DURATION, config_domain, stale_after, SEC(1),
-	    DAY(3650), NULL, "7d", SCHEMA_LATER,
+	    DAY(3650), NULL, "7d", 0,
 	    "age of a list that raises an alert; it stays in force"),
 	OPT(DOMAIN, "subaddress", TEXT, config_domain, subaddress, 0, 0, NULL,
 	    "+", 0, "characters that begin a detail in a local part"),

@@ -106,6 +106,18 @@ int domain_canonical(struct slice s, char out[DOMAIN_MAX])
 	return 0;
 }
 
+/*
+ * libidn2 decodes whatever stands behind "xn--", controls too. U-labels are
+ * those alone that come from their A-labels and lead back (RFC 5890 2.3.2.1).
+ */
+static bool is_display_of(const char *unicode, const char *canonical)
+{
+	char again[DOMAIN_MAX];
+
+	return domain_canonical(slice_str(unicode), again) == 0 &&
+	       strcmp(again, canonical) == 0;
+}
+
 int domain_display(const char *canonical, char *out, size_t room)
 {
 	const char *shown = canonical;
@@ -113,7 +125,8 @@ int domain_display(const char *canonical, char *out, size_t room)
 	int ret = -1;
 
 	if (idn2_to_unicode_8z8z(canonical, &unicode, 0) == IDN2_OK &&
-	    unicode && strlen(unicode) < room)
+	    unicode && strlen(unicode) < room &&
+	    is_display_of(unicode, canonical))
 		shown = unicode;
 	if (strlen(shown) < room) {
 		strcpy(out, shown);

@@ -174,6 +174,8 @@ static SSL_CTX *new_server_ssl(const struct tls_pair *pair,
 		SSL_CTX_free(ssl);
 		return NULL;
 	}
+	/* ours is from strong to weak; a client's may be in any order */
+	SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_num_tickets(ssl, 1);
 	SSL_CTX_set_dh_auto(ssl, 1);
 	SSL_CTX_set_session_id_context(ssl, id, sizeof(id) - 1);

@@ -7,6 +7,7 @@
 #include "mxhold/base/clock.h"
 #include "mxhold/base/text.h"
 #include "mxhold/config/complaints.h"
+#include "mxhold/config/source.h"
 #include "mxhold/net/tls_context.h"
 #include "mxhold/receive/recipients_file.h"
 
@@ -115,12 +116,6 @@ static int take(void *data, struct slice text)
 	return 0;
 }
 
-static bool is_file(const char *source)
-{
-	return strncmp(source, "https://", 8) != 0 &&
-	       strncmp(source, "exec:", 5) != 0;
-}
-
 static void check_list(const struct config_domain *d, const char *file,
 		       struct complaints *all)
 {
@@ -142,7 +137,8 @@ static void check_lists(const struct config *c, struct complaints *all)
 		const struct config_domain *d = &c->domains[i];
 
 		for (size_t j = 0; j < d->recipients.n; j++)
-			if (is_file(d->recipients.v[j]))
+			if (config_source_kind(d->recipients.v[j]) ==
+			    SOURCE_FILE)
 				check_list(d, d->recipients.v[j], all);
 	}
 }

@@ -142,7 +142,7 @@ static int start(struct daemon *d)
 	timer_start(d->housekeeping, HOUSEKEEPING_MS);
 	/* Who is ours must be known before the door opens. */
 	d->recipients = recipients_new(d->loop, d->directory, d->config);
-	recipients_sync(d->recipients, on_recipients_ready, d);
+	recipients_start(d->recipients, on_recipients_ready, d);
 	return 0;
 }
 

@@ -1,8 +1,10 @@
 #include "mxhold/receive/recipients_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mxhold/base/text.h"
 #include "mxhold/mail/address.h"
@@ -82,6 +84,18 @@ static int take_catchall(struct slice line, const char *domain,
 	return give(sink, SLICE("@"), err);
 }
 
+/* "!" alone means never: in an address it is told by a backslash before it,
+ * with which no canonical address begins. */
+static int give_address(struct recipients_sink *sink, bool never, char *entry,
+			struct error *err)
+{
+	if (!never && entry[1] == '!')
+		entry[0] = '\\';
+	else if (!never)
+		entry++;
+	return give(sink, slice_str(entry), err);
+}
+
 /* entry: room for "!" and the canonical address. */
 static int take_address(struct slice text, bool never, const char *domain,
 			struct recipients_sink *sink, struct error *err)
@@ -105,7 +119,7 @@ static int take_address(struct slice text, bool never, const char *domain,
 	}
 	if (address_canonical(&a, "", entry + 1, sizeof(entry) - 1))
 		return bad_line(err, "too long", text);
-	return give(sink, slice_str(never ? entry : entry + 1), err);
+	return give_address(sink, never, entry, err);
 }
 
 /* "joe  # the accountant": '#' alone may be part of an address. */
@@ -141,53 +155,110 @@ int recipients_file_line(struct slice line, const char *domain,
 	return take_address(line, false, domain, sink, err);
 }
 
-/* A line end is LF or CR LF. A line cut by the buffer is too long. */
-static int read_lines(FILE *f, const char *file, const char *domain,
-		      struct recipients_sink *sink, struct error *err)
+/* ---- octets ---- */
+
+void recipients_lines_init(struct recipients_lines *l, const char *name,
+			   const char *domain, struct recipients_sink *sink)
 {
-	char room[RECIPIENTS_LINE_MAX + 4];
-	unsigned long number = 0;
+	l->name = name;
+	l->domain = domain;
+	l->sink = sink;
+	l->number = 0;
+	l->n = 0;
+}
+
+/* A line end is LF or CR LF; a byte order mark may stand before the first. */
+static int take_line(struct recipients_lines *l, struct slice line,
+		     struct error *err)
+{
+	bool is_long = line.n >= sizeof(l->room);
+
+	l->number++;
+	if (l->number == 1 &&
+	    slice_eq(slice_head(line, 3), SLICE("\xef\xbb\xbf")))
+		line = slice_skip(line, 3);
+	if (line.n && line.p[line.n - 1] == '\r')
+		line.n--;
+	/* A long comment is nobody's mistake. */
+	if (is_long && line.p[0] == '#')
+		return 0;
+	if (is_long)
+		error_set(err, "line too long");
+	else if (recipients_file_line(line, l->domain, l->sink, err) == 0)
+		return 0;
+	return error_prefix(err, "%s:%lu", l->name, l->number);
+}
+
+/* What does not fit any more shows that the line is too long. */
+static void keep(struct recipients_lines *l, struct slice part)
+{
+	part = slice_head(part, sizeof(l->room) - l->n);
+	if (part.n)
+		memcpy(l->room + l->n, part.p, part.n);
+	l->n += part.n;
+}
+
+int recipients_lines_feed(struct recipients_lines *l, struct slice bytes,
+			  struct error *err)
+{
+	while (bytes.n) {
+		ptrdiff_t lf = slice_index(bytes, '\n');
+		struct slice part =
+			lf < 0 ? bytes : slice_head(bytes, (size_t)lf);
+		struct slice line = part;
+
+		bytes = slice_skip(bytes, part.n + 1);
+		if (lf < 0 || l->n > 0) {
+			keep(l, part);
+			line = slice_make(l->room, l->n);
+		}
+		if (lf < 0)
+			return 0;
+		l->n = 0;
+		if (take_line(l, line, err))
+			return -1;
+	}
+	return 0;
+}
+
+int recipients_lines_end(struct recipients_lines *l, struct error *err)
+{
+	struct slice line = slice_make(l->room, l->n);
+
+	l->n = 0;
+	return line.n ? take_line(l, line, err) : 0;
+}
+
+/* ---- files ---- */
+
+static int read_through(int fd, struct recipients_lines *l, struct error *err)
+{
+	char bytes[65536];
 
 	for (;;) {
-		struct slice line;
-		size_t n = 0;
-		int c;
+		ssize_t n = read(fd, bytes, sizeof(bytes));
 
-		while ((c = getc_unlocked(f)) != EOF && c != '\n' &&
-		       n < sizeof(room))
-			room[n++] = (char)c;
-		if (c == EOF && n == 0)
-			return 0;
-		number++;
-		line = slice_make(room, n);
-		if (number == 1 &&
-		    slice_eq(slice_head(line, 3), SLICE("\xef\xbb\xbf")))
-			line = slice_skip(line, 3);
-		if (line.n && line.p[line.n - 1] == '\r')
-			line.n--;
-		/* A long comment is nobody's mistake. */
-		if (n == sizeof(room) && room[0] != '#') {
-			error_set(err, "line too long");
-			return error_prefix(err, "%s:%lu", file, number);
-		}
-		while (n == sizeof(room) && c != EOF && c != '\n')
-			c = getc_unlocked(f);
-		if (recipients_file_line(line, domain, sink, err))
-			return error_prefix(err, "%s:%lu", file, number);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_sys(err, errno, "%s: reading", l->name);
+		if (n == 0)
+			return recipients_lines_end(l, err);
+		if (recipients_lines_feed(l, slice_make(bytes, (size_t)n), err))
+			return -1;
 	}
 }
 
 int recipients_file_read(const char *file, const char *domain,
 			 struct recipients_sink *sink, struct error *err)
 {
-	FILE *f = fopen(file, "re");
-	int ret;
+	struct recipients_lines lines;
+	int ret, fd = open(file, O_RDONLY | O_CLOEXEC);
 
-	if (!f)
+	if (fd < 0)
 		return error_sys(err, errno, "%s", file);
-	ret = read_lines(f, file, domain, sink, err);
-	if (ret == 0 && ferror(f))
-		ret = error_sys(err, errno, "%s: reading", file);
-	fclose(f);
+	recipients_lines_init(&lines, file, domain, sink);
+	ret = read_through(fd, &lines, err);
+	close(fd);
 	return ret;
 }

@@ -130,6 +130,19 @@ class Starttls(Case):
             self.assertEqual(c.cmd("STARTTLS")[0], 503)
             self.assertEqual(c.mail(message())[0], 250)
 
+    def test_the_cipher_is_of_our_choice(self):
+        """A client's list in any order; TLS-7."""
+        weak, strong = "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-GCM-SHA384"
+        for names in (f"{weak}:{strong}", f"{strong}:{weak}"):
+            with self.subTest(names=names), self.client() as c:
+                self.assertEqual(c.cmd("STARTTLS")[0], 220)
+                ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+                ctx.maximum_version = ssl.TLSVersion.TLSv1_2
+                ctx.set_ciphers(names)
+                c.s = ctx.wrap_socket(c.s)
+                self.assertEqual(c.s.cipher()[0], strong)
+
     def s_client(self, *args, stdin):
         return subprocess.run(
             ["openssl", "s_client", "-starttls", "smtp", "-connect", f"{self.ip}:{self.SMTP}",

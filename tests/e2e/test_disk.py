@@ -18,6 +18,7 @@ DEPTH = int(os.environ.get("MXHOLD_DEPTH", "12"))
 @needs_strace
 class FailedSync(DiskCase):
     def test_what_was_not_synced_is_not_acknowledged(self):
+        # RX-26
         self.start()
         for n in range(1, DEPTH + 1):
             with self.inject(f"fdatasync:error=EIO:when={n}"), self.client() as c:
@@ -199,6 +200,7 @@ class FailedSettle(DiskCase):
         self.bring_to_an_end(primary)
 
     def test_few_copies_come_of_a_death_meanwhile(self):
+        # TX-11
         self.fill()
         with self.inject("fdatasync:error=EIO:when=2+"):
             primary = self.primary()
@@ -550,6 +552,7 @@ class SlowDisk(DiskCase):
         return super().config_text().replace("threads = 2", "threads = 1")
 
     def test_other_sessions_go_on_while_a_commit_lingers(self):
+        # RX-28
         self.start()
         with self.inject("fdatasync:delay_enter=6000000:when=1"), \
                 self.client() as other:

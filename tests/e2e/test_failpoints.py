@@ -233,6 +233,7 @@ class Controls(DiskCase):
     """Broken on purpose: the oracle must see it."""
 
     def test_an_acknowledgement_before_the_commit_is_seen_as_a_loss(self):
+        # RX-26
         for _ in range(5):
             self.start(env={"MXHOLDD_FAIL": "ack-early"})
             code, _ = self.offer()

@@ -72,6 +72,7 @@ class BadInput(mxtest.Case):
         self.assert_serves()
 
     def test_commands_behind_starttls_are_never_executed(self):
+        # TLS-2
         with self.client() as c:
             c.send(b"STARTTLS\r\nMAIL FROM:<evil@x.test>\r\nNOOP\r\n")
             said = c.rest()

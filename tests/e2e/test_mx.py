@@ -24,6 +24,7 @@ class Mx(mxtest.Case):
         return p
 
     def test_the_lowest_preference_is_asked_first(self):
+        # DNS-8
         self.dns("example.test MX 10 one.test", "example.test MX 20 two.test",
                  f"one.test A {self.one}", f"two.test A {self.two}")
         one, two = self.host(self.one, "one"), self.host(self.two, "two")
@@ -43,6 +44,7 @@ class Mx(mxtest.Case):
         self.wait_delivered(two, 1)
 
     def test_hosts_not_better_than_we_are_never_asked(self):
+        # DNS-9
         self.dns("example.test MX 10 one.test", "example.test MX 20 mx2.test",
                  "example.test MX 20 two.test", f"one.test A {self.one}",
                  f"two.test A {self.two}", f"mx2.test A {self.ip}")
@@ -55,6 +57,7 @@ class Mx(mxtest.Case):
         self.assertEqual(two.index(), [])
 
     def test_without_mx_the_domain_itself_is_asked(self):
+        # DNS-4
         self.dns(f"example.test A {self.one}")
         one = self.host(self.one, "one")
         self.start()
@@ -77,18 +80,22 @@ class Mx(mxtest.Case):
         self.wait_delivered(one, 1)
 
     def test_nxdomain_is_an_outage(self):
+        # DNS-3
         self.held("other.test A 127.0.0.1")
 
     def test_servfail_is_an_outage(self):
         self.held("example.test SERVFAIL")
 
     def test_a_null_mx_is_held(self):
+        # DNS-6
         self.held("example.test MX 0 .")
 
     def test_an_mx_that_is_only_us_is_held(self):
+        # DNS-11
         self.held("example.test MX 10 mx2.test", f"mx2.test A {self.ip}")
 
     def test_an_mx_that_is_an_address_is_named(self):
+        # DNS-12
         self.held(f"example.test MX 10 {self.one}")
 
 

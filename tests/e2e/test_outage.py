@@ -8,6 +8,7 @@ from mxtest import message, wait_for, without_our_trace
 
 class Outage(mxtest.Case):
     def test_mail_survives_a_kill_and_arrives_byte_for_byte(self):
+        # TX-11
         self.start()
         sent = [message(n, size) for n, size in enumerate(
             (0, 1000, 4080, 10240, 300000, 3000000))]
@@ -65,6 +66,7 @@ class Outage(mxtest.Case):
         self.assertEqual(len(set(got)), 3)
 
     def test_a_temporary_refusal_is_tried_again_and_not_bounced(self):
+        # TX-45
         primary = self.primary("greylist")
         self.start()
         self.send(message())
@@ -73,6 +75,7 @@ class Outage(mxtest.Case):
         self.assertTrue(self.events("message.deferred"))
 
     def test_a_reply_lost_after_the_dot_is_sent_again(self):
+        # TX-13
         primary = self.primary("drop=dot@2")
         self.start()
         content = message()
@@ -84,6 +87,7 @@ class Outage(mxtest.Case):
         self.assertIn(qid.encode(), traces.pop())
 
     def test_parameters_are_kept_and_passed_on(self):
+        # TX-41
         self.start()
         primary = self.primary("utf8")
         with self.client() as c:
@@ -103,6 +107,7 @@ class Outage(mxtest.Case):
         self.assertIn("ORCPT=rfc822;user@example.test", rcpt)
 
     def test_while_the_primary_is_down_its_mail_is_left_alone(self):
+        # TX-48
         self.start()
         self.send(message())
         wait_for("state down", lambda: self.primary_state() == "down")
@@ -110,6 +115,7 @@ class Outage(mxtest.Case):
         self.assertEqual((row["state"], row["attempts"]), ("ready", 0))
 
     def test_connections_are_reused(self):
+        # TX-22
         self.start()
         for n in range(20):
             self.send(message(n))
@@ -133,6 +139,7 @@ class Outage(mxtest.Case):
 
 class Reports(mxtest.Case):
     def test_an_undeliverable_message_is_held_by_default(self):
+        # DSN-11
         self.global_extra = 'breaker { first_5xx = "0s"  max_5xx = 100 }'
         self.primary("rcpt=550")
         self.start()
@@ -140,6 +147,7 @@ class Reports(mxtest.Case):
         wait_for("quarantine", lambda: self.listed("--state", "quarantine"))
 
     def test_with_send_all_a_report_goes_to_the_sender(self):
+        # DSN-14
         self.global_extra = 'breaker { first_5xx = "0s"  max_5xx = 100 }'
         self.config_extra = 'bounce { send = "all"  route = "primary" }'
         primary = self.primary("dot=554")
@@ -161,6 +169,7 @@ class Reports(mxtest.Case):
         self.wait_empty()
 
     def test_a_null_sender_gets_no_report(self):
+        # DSN-1 TX-51
         self.global_extra = 'breaker { first_5xx = "0s"  max_5xx = 100 }'
         self.config_extra = 'bounce { send = "all"  route = "primary" }'
         primary = self.primary("dot=554")

@@ -62,7 +62,7 @@ class Content(mxtest.Case):
 
     def test_text_without_a_header_is_parted_from_our_trace(self):
         # MSG-10 MSG-11: body text never becomes header
-        for_all = (b"Just text, no field.\r\n", b"From joe Sun Nov 22\r\nX: y\r\n",
+        for_all = (b"Just text, no field.\r\n", b"From joe to jim\r\nand no field\r\n",
                    b" folded\r\n")
         for (got, _), sent in zip(self.through(*for_all), for_all):
             self.assertEqual(got, b"\r\n" + sent)
@@ -167,7 +167,7 @@ class Door(mxtest.Case):
                 self.assertEqual(c.mail(message())[0], 250, name)
 
     def test_one_reply_settles_the_message_for_all(self):
-        # RX-20 RX-22 RX-29 RX-47: who cannot have it hears so at RCPT
+        # RX-20 RX-22 RX-29 RX-47 DSN-11: who cannot have it hears so at RCPT
         self.start()
         with self.client() as c:
             c.cmd("MAIL FROM:<a@b.test>")

@@ -31,6 +31,7 @@ class Server(mxtest.Case):
         self.assertIn(b"ESMTPS", trace)
 
     def test_knowledge_from_before_tls_is_forgotten(self):
+        # TLS-3
         self.start()
         with self.client() as c:
             c.cmd("MAIL FROM:<a@b.test>")
@@ -39,6 +40,7 @@ class Server(mxtest.Case):
             self.assertEqual(c.cmd("RCPT TO:<user@example.test>")[0], 503)
 
     def test_tls_1_1_is_refused(self):
+        # TLS-7
         self.start()
         with self.client() as c:
             c.cmd("STARTTLS")
@@ -51,6 +53,7 @@ class Server(mxtest.Case):
                 ctx.wrap_socket(c.s)
 
     def test_a_certificate_is_replaced_by_a_reload(self):
+        # TLS-10
         cert, key = mxtest.make_cert(self.top, "mx2.test")
         self.global_extra = f'tls {{ cert = "{cert}"  key = "{key}" }}'
         self.start()
@@ -110,6 +113,7 @@ class Client(mxtest.Case):
         self.assertEqual(self.count(), 1)
 
     def test_tls_is_used_when_it_is_offered(self):
+        # TLS-12
         primary = self.tls_primary("starttls")
         self.delivers(primary)
         self.assertTrue(self.used_tls(primary))
@@ -124,10 +128,12 @@ class Client(mxtest.Case):
                 shutil.rmtree(primary.store)
 
     def test_injected_replies_are_no_way_in(self):
+        # TLS-15
         primary = self.tls_primary("tlsinject@4", "starttls")
         self.delivers(primary)
 
     def test_require_never_falls_back(self):
+        # TLS-13
         self.tls = "require"
         self.never_delivers(self.tls_primary("tlsrefuse"))
 

@@ -40,6 +40,43 @@ static inline size_t cutter_next(struct cutter *c, size_t n)
 	return piece < n ? piece : n;
 }
 
+/*
+ * For inputs of several parts: an octet, a number, a field that ends at 0xff
+ * (which no UTF-8 has). What is not there is zero or empty.
+ */
+static inline unsigned fuzz_u8(struct slice *in)
+{
+	unsigned v = in->n ? (unsigned char)in->p[0] : 0;
+
+	*in = slice_skip(*in, 1);
+	return v;
+}
+
+static inline uint64_t fuzz_u64(struct slice *in)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | fuzz_u8(in);
+	return v;
+}
+
+static inline struct slice fuzz_field(struct slice *in)
+{
+	ptrdiff_t end = slice_index(*in, '\xff');
+	struct slice field = slice_head(*in, end < 0 ? in->n : (size_t)end);
+
+	*in = slice_skip(*in, field.n + 1);
+	return field;
+}
+
+/* Points into what it was made from. */
+static inline bool fuzz_is_within(struct slice part, struct slice whole)
+{
+	return part.n == 0 ||
+	       (part.p >= whole.p && part.p + part.n <= whole.p + whole.n);
+}
+
 static inline uint32_t fuzz_hash(struct slice s)
 {
 	uint32_t h = 2166136261u;

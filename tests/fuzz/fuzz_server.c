@@ -1,7 +1,8 @@
 /*
  * The receiving machine: any octets, cut in any way, give the same output
- * and the same questions; every line of output is a reply; content handed to
- * the driver has no bare CR or LF and no more octets than allowed.
+ * and the same questions; every line of output is a reply (RX-42, RX-43);
+ * content handed to the driver has no bare CR or LF and no more octets than
+ * allowed.
  *
  * Input: perhaps 0xf8 to 0xff and an octet (11 bits of configuration), then
  * what the client sends. 0xf5 0xf5 stands for the end of the TLS handshake.

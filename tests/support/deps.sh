@@ -1,16 +1,17 @@
 #!/bin/sh
 # Installs what is missing from Debian 12, with sudo when not root.
-# usage: deps.sh build|demo|test|bench ...   (each adds to the ones before)
+# usage: deps.sh build|demo|test|bench|interop ...   (each adds to the ones before)
 set -eu
 
 build="gcc cmake ninja-build pkg-config libuv1-dev liblmdb-dev libssl-dev
 	libconfuse-dev libunbound-dev libidn2-dev libjansson-dev
-	libsystemd-dev check"
+	libsystemd-dev libcurl4-openssl-dev check"
 demo="curl python3 openssl"
 tests="git clang clang-format clang-tidy libclang-rt-14-dev shellcheck mandoc
 	python3-dkim systemd e2fsprogs util-linux openssl strace"
 crash="xfsprogs libfuse3-dev fuse3 kmod"
 bench="binutils procps gnuplot-nox linux-perf"
+interop="swaks libnet-ssleay-perl testssl.sh bsdextrautils python3"
 
 want=
 for kind in "$@"; do
@@ -19,6 +20,7 @@ for kind in "$@"; do
 	demo) want="$want $build $demo" ;;
 	test) want="$want $build $demo $tests $crash" ;;
 	bench) want="$want $build $bench" ;;
+	interop) want="$want $build $interop" ;;
 	*)
 		echo "deps.sh: no such kind: $kind" >&2
 		exit 2

@@ -18,7 +18,7 @@ bool domain_is_valid(struct slice s);
 bool domain_is_fqdn(struct slice s); /* valid and has a dot */
 /* Lower-case A-labels, one trailing dot removed. 0, or -1: no such form. */
 int domain_canonical(struct slice s, char out[DOMAIN_MAX]);
-/* U-labels for people, or the input itself where there are none. */
+/* U-labels for people, which lead back to the input, or else the input. */
 int domain_display(const char *canonical, char *out, size_t room);
 /* True when `name` is `suffix` or ends in ".suffix"; caseless. */
 bool domain_is_below(struct slice name, struct slice suffix);

@@ -1,7 +1,13 @@
 /*
- * Recipient lists: reads each domain's sources (files) on the work pool and
- * loads them into the directory when they changed; every `refresh`, at start
- * and on reload. Main loop.
+ * Recipient lists: has each domain's sources looked at on the work pool and
+ * loaded into the directory when they changed; every `refresh`, at start, on
+ * reload and when asked. Main loop.
+ *
+ * Domains that name files alone are looked at one after the other; beside
+ * them, two at a time of those whose sources are fetched or run, so that
+ * what hangs there delays no file and leaves the work pool to others. Their
+ * refresh is shortened by up to a tenth, by chance, so that many hosts do
+ * not ask one server at the same moment.
  */
 #ifndef MXHOLD_RECEIVE_RECIPIENTS_H
 #define MXHOLD_RECEIVE_RECIPIENTS_H
@@ -14,13 +20,22 @@ struct recipients;
 
 struct recipients *recipients_new(struct loop *loop, struct directory *d,
 				  const struct config *config);
-/* Loads what is not loaded yet; on_done when every domain was looked at once
- * (lists that failed are logged, their last good list stays). */
-void recipients_sync(struct recipients *r, void (*on_done)(void *data),
-		     void *data);
+/* Looks at all; on_ready when every domain was looked at once, or a few
+ * seconds after those of files were: what hangs must not keep the door
+ * closed. Lists that failed are logged, their last good list stays. */
+void recipients_start(struct recipients *r, void (*on_ready)(void *data),
+		      void *data);
+/* Looks anew at a domain, or all (NULL); on_done when that was done, and with
+ * the others' in their turn. The configuration decides what is a domain. */
+void recipients_sync(struct recipients *r, const char *domain,
+		     void (*on_done)(void *data), void *data);
+/* The same for one, confirming the list that stands refused. */
+void recipients_accept(struct recipients *r, const char *domain,
+		       void (*on_done)(void *data), void *data);
 void recipients_reload(struct recipients *r, const struct config *config);
 size_t recipients_alarms(const struct recipients *r, char (*out)[256],
 			 size_t max);
+/* Breaks off what is under way. Who waits for a sync is not called. */
 void recipients_free(struct recipients *r, void (*on_done)(void *data),
 		     void *data);
 

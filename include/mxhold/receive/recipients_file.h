@@ -1,6 +1,6 @@
 /*
- * The lines of a recipient file. Pure but for reading the file itself; any
- * thread.
+ * The lines of a list of recipients, wherever they come from. Pure but for
+ * reading a file; any thread.
  *
  *	# comment                 #salt: text (before hashed lines)
  *	joe                       local part of the domain
@@ -31,7 +31,25 @@ struct recipients_sink {
 	uint64_t foreign; /* of other domains, passed over */
 };
 
-/* 0, or -1 with "file:line: what is wrong". Adds to the sink's counts. */
+/*
+ * Octets as they come, cut anywhere. Feed and end: 0, or -1 with "name:line:
+ * what is wrong"; they add to the sink's counts.
+ */
+struct recipients_lines {
+	const char *name, *domain; /* of the source; canonical */
+	struct recipients_sink *sink;
+	unsigned long number;
+	size_t n; /* of a line whose end has not come */
+	char room[RECIPIENTS_LINE_MAX + 4];
+};
+void recipients_lines_init(struct recipients_lines *l, const char *name,
+			   const char *domain, struct recipients_sink *sink);
+int recipients_lines_feed(struct recipients_lines *l, struct slice bytes,
+			  struct error *err);
+/* The last line may lack its end. */
+int recipients_lines_end(struct recipients_lines *l, struct error *err);
+
+/* The same for a whole file. */
 int recipients_file_read(const char *file, const char *domain,
 			 struct recipients_sink *sink, struct error *err);
 /* One line without its end; the same without a file. */

@@ -27,7 +27,8 @@ void directory_on_panic(struct directory *d, void (*panic)(const char *why));
  * beyond some size), then written as a new generation of the domain in
  * batches and switched to by one small transaction; the old one is swept.
  * Entry forms: canonical "local@domain", "@" (every local part),
- * "!local@domain" (never), "sha256:<64 hex>" of salt and canonical address.
+ * "!local@domain" (never), "sha256:<64 hex>" of salt and canonical address;
+ * a local part that begins with "!" itself is told by a backslash before it.
  */
 struct directory_load;
 
@@ -38,9 +39,14 @@ int directory_load_add(struct directory_load *l, struct slice entry);
 int directory_load_salt(struct directory_load *l, struct slice salt);
 /* How many entries there are now in force; 0 when none was ever loaded. */
 uint64_t directory_count(struct directory *d, const char *domain);
-/* Entries added so far, duplicates included. */
+/* Entries added so far, duplicates included; once it is written, without. */
 uint64_t directory_load_count(const struct directory_load *l);
-/* The commit; on failure the old list stays in force. Frees l. */
+/* The same for the same entries and salt, in whatever order they came. */
+uint64_t directory_load_sum(const struct directory_load *l);
+/* Writes the new generation, which nobody sees yet. 0 or -1. */
+int directory_load_write(struct directory_load *l, struct error *err);
+/* The commit (and the write, when that was not done); on failure the old list
+ * stays in force. Frees l. */
 int directory_load_finish(struct directory_load *l, int64_t wall_ms,
 			  struct error *err);
 void directory_load_abort(struct directory_load *l);
@@ -48,6 +54,84 @@ void directory_load_abort(struct directory_load *l);
  * load that died). directory_load_finish does all of it; at start it is good
  * to call this while *more is set, from the work pool. 0 or -1. */
 int directory_sweep(struct directory *d, bool *more);
+
+/* A domain's list in force. */
+struct directory_list {
+	uint64_t entries;
+	int64_t loaded_ms; /* wall */
+	bool has_sum;      /* lists of older versions have none */
+	uint64_t sum;      /* directory_load_sum of what was loaded */
+};
+int directory_list_get(struct directory *d, const char *domain,
+		       struct directory_list *out); /* 0, 1 = none, -1 */
+
+/*
+ * The list in force, page by page, each in a short snapshot: when another
+ * list takes its place meanwhile, it goes on at the same entry of that one.
+ */
+enum {
+	DIRECTORY_PAGE = 256,
+	DIRECTORY_KEY_MAX = 408,
+	DIRECTORY_ENTRY_MAX = 700, /* octets of its text, with a NUL */
+};
+struct directory_key { /* what stands behind the generation */
+	uint16_t n;
+	uint8_t bytes[DIRECTORY_KEY_MAX];
+};
+struct directory_page {
+	size_t n; /* 0: that was all */
+	struct directory_key keys[DIRECTORY_PAGE];
+	struct directory_key last; /* of the page before */
+};
+/* Begins with a page of zeroes. 0 or -1. */
+int directory_page_next(struct directory *d, const char *domain,
+			struct directory_page *page);
+/* In the form that directory_load_add takes. */
+void directory_key_text(const struct directory_key *k, const char *domain,
+			char out[DIRECTORY_ENTRY_MAX]);
+
+/* What a load, all added, would change, in order. Takes l over. */
+struct directory_diff;
+struct directory_diff *directory_diff_new(struct directory_load *l,
+					  struct error *err);
+/* 1 and one entry that would be new (*is_new) or gone; 0 = all; -1. */
+int directory_diff_next(struct directory_diff *x, bool *is_new,
+			struct directory_key *key);
+void directory_diff_free(struct directory_diff *x);
+
+/* What is known of a domain's sources together, and of each. */
+enum {
+	LIST_PROBLEM_MAX = 256,
+	SOURCE_VALIDATOR_MAX = 256,
+};
+struct list_state {
+	uint64_t fingerprint; /* of what the list in force was made of; 0: no */
+	int64_t tried_ms;     /* wall: when the sources were last looked at */
+	int64_t good_ms;      /* and their list taken, or found in force */
+	/* a list that was too small, and whether it was confirmed */
+	bool refused, accepted;
+	uint64_t refused_entries, refused_sum;
+	int64_t refused_ms;
+	char problem[LIST_PROBLEM_MAX]; /* of the last look; "" = none */
+};
+struct source_state {
+	uint64_t id; /* directory_source_id of its text */
+	int64_t tried_ms, good_ms;
+	uint64_t entries, sum; /* when it was last good */
+	char etag[SOURCE_VALIDATOR_MAX], modified[SOURCE_VALIDATOR_MAX];
+	char problem[LIST_PROBLEM_MAX];
+};
+uint64_t directory_source_id(const char *source);
+/* Both: 0, 1 = nothing known, -1; out is zeroes then. */
+int directory_state_get(struct directory *d, const char *domain,
+			struct list_state *out);
+int directory_source_get(struct directory *d, const char *domain,
+			 const char *source, struct source_state *out);
+/* One transaction. Forgets other sources of the domain. */
+int directory_state_put(struct directory *d, const char *domain,
+			const struct list_state *state,
+			const struct source_state *sources, size_t n,
+			struct error *err);
 
 enum listed {
 	LISTED_ERROR = -1,  /* the look-up failed: defer */

@@ -6,6 +6,8 @@
  *	generation  number -> one that is being built, or waits to be swept
  *	entry       number, kind, local part or hash -> (version)
  *	peer        name -> struct peer_record
+ *	list        domain -> struct list_state
+ *	source      domain, 0, id -> struct source_state
  *	learned-domain  domain -> its number, clock and counts
  *	learned         number, local part -> struct learned_record
  *	learned-age     number, kind, clock, local part -> (version)
@@ -25,6 +27,8 @@ enum dir_table {
 	DIR_GENERATION,
 	DIR_ENTRY,
 	DIR_PEER,
+	DIR_LIST,
+	DIR_SOURCE,
 	DIR_LEARNED_DOMAIN,
 	DIR_LEARNED,
 	DIR_LEARNED_AGE,
@@ -33,7 +37,8 @@ enum dir_table {
 
 enum {
 	DIR_FORMAT = 1,
-	DIR_VERSION = 1, /* of each record */
+	DIR_VERSION = 1, /* of each record, but: */
+	DIR_DOMAIN_VERSION = 2,
 	DIR_BATCH = 20000,
 	DIR_SALT_MAX = 255,
 	DIR_LOCAL_MAX = 400,
@@ -52,8 +57,7 @@ struct directory {
 	MDB_env *env;
 	MDB_dbi dbi[DIR_COUNT];
 	char *dir;
-	uint64_t token;   /* of this opening: who builds what */
-	bool has_learned; /* else written by a program that had no tables */
+	uint64_t token; /* of this opening: who builds what */
 	uint64_t learned_max[LEARNED_KINDS]; /* entries a domain */
 	void (*panic)(const char *why);
 };
@@ -64,6 +68,8 @@ struct domain_record {
 	int64_t loaded_ms;
 	bool has_hash, has_never, has_catchall;
 	struct slice salt;
+	bool has_sum; /* since version 2 */
+	uint64_t sum;
 };
 
 struct generation_record {
@@ -103,6 +109,10 @@ size_t dir_encode_generation(void *p, size_t room,
 int dir_decode_generation(struct slice raw, struct generation_record *out);
 size_t dir_encode_peer(void *p, size_t room, const struct peer_record *r);
 int dir_decode_peer(struct slice raw, struct peer_record *out);
+size_t dir_encode_list(void *p, size_t room, const struct list_state *s);
+int dir_decode_list(struct slice raw, struct list_state *out);
+size_t dir_encode_source(void *p, size_t room, const struct source_state *s);
+int dir_decode_source(struct slice raw, struct source_state *out);
 size_t dir_encode_learned_domain(void *p, size_t room,
 				 const struct learned_domain *d);
 int dir_decode_learned_domain(struct slice raw, struct learned_domain *out);
@@ -115,6 +125,19 @@ size_t dir_key_entry(uint8_t k[DIR_KEY_MAX], uint32_t generation,
 /* What stands before "@domain"; false when it does not end so. */
 bool dir_local_part(struct slice address, struct slice domain,
 		    struct slice *local);
+
+/* The next entry of a load that is sorted, each once: 1, 0 = the end, -1. */
+int dir_load_sort(struct directory_load *l, struct error *err);
+int dir_load_next(struct directory_load *l, struct slice *out,
+		  struct error *err);
+struct directory *dir_load_of(const struct directory_load *l,
+			      const char **domain);
+
+/* Who only reads may find a directory without the newer tables. */
+static inline bool dir_has_table(const struct directory *d, enum dir_table t)
+{
+	return d->dbi[t] != 0;
+}
 
 /* Within a transaction: LMDB codes. out->salt points into LMDB's page. */
 int dir_get_domain(struct directory *d, MDB_txn *txn, struct slice domain,

@@ -92,6 +92,8 @@ static const struct {
 	{HOST "domain \"192.0.2.1\" { primary = mx recipients = learn }\n" DOM,
 	 "@/c:2: domain \"192.0.2.1\": is an address; a domain name is "
 	 "needed\n"},
+	{HOST DOM "domain \"a\x1b.example\" { }\n",
+	 "@/c:6: domain \"a\\x1b.example\": is not a domain name\n"},
 	{HOST "domain \"a.example\" { recipients = learn }\n",
 	 "@/c:2: domain \"a.example\".primary: is missing: whom is the mail "
 	 "handed to?\n"},
@@ -168,16 +170,13 @@ static const struct {
 	 "@/c:2: policy.milter: \"tcp:1\" is not a milter, such as unix:/path "
 	 "or inet:127.0.0.1:11332\n"},
 	{HOST "domain \"a.example\" { primary = \"mx1.a.example\"\n"
-	      "recipients = \"exec:/bin/list\" }\n",
-	 "@/c:3: domain \"a.example\".recipients: exec:/bin/list is not "
-	 "supported yet, and nothing else says who is known\n"},
+	      "recipients = \"exec:/no/such/program here\" }\n",
+	 "@/c:3: domain \"a.example\".recipients: /no/such/program cannot be "
+	 "run: No such file or directory\n"},
 	{HOST "domain \"a.example\" { primary = \"mx1.a.example\"\n"
-	      "recipients = {\"https://a.example/l\", \"learn\"} }\n"
-	      "user = \"no-such-user-here\"\n",
-	 "@/c:4: user: there is no user \"no-such-user-here\"\n"
-	 "@/c:3: domain \"a.example\".recipients: warning: "
-	 "https://a.example/l is not supported yet: no list of this domain is "
-	 "read while it is named\n"},
+	      "recipients = {\"https:///l\", \"https://a.example/l\"} }\n",
+	 "@/c:3: domain \"a.example\".recipients: \"https:///l\" names no "
+	 "host\n"},
 	{HOST "user = \"no-such-user-here\"\n" DOM,
 	 "@/c:2: user: there is no user \"no-such-user-here\"\n"},
 	/* grammar */

@@ -214,6 +214,7 @@ static enum address_error parse_long(size_t local, size_t label, int labels)
 	return address_parse_path(slice_str(in), &a, &used);
 }
 
+/* RX-40 */
 START_TEST(address__holds_to_the_lengths_of_rfc5321)
 {
 	/* ADR-8; RFC 5321 4.5.3.1 */

@@ -98,6 +98,7 @@ static const struct {
 	{{"-b\xc3\xbc.example", sizeof("-b\xc3\xbc.example") - 1}, NULL},
 };
 
+/* DNS-19 */
 START_TEST(domain__canonical_form_is_lower_case_a_labels)
 {
 	char out[DOMAIN_MAX];
@@ -143,6 +144,23 @@ START_TEST(domain__display_shows_u_labels_where_there_are_some)
 }
 END_TEST
 
+/* "xn--" and the Punycode of C1 controls, of a sign that turns the text
+ * round, of a capital letter. */
+static const char *const no_u_labels[] = {
+	"xn--naxasmq4b.test",
+	"xn--a-pin.test",
+	"xn--bcher-2pa.test",
+};
+
+START_TEST(domain__display_shows_no_label_that_leads_elsewhere)
+{
+	char out[DOMAIN_MAX];
+
+	ck_assert_int_eq(domain_display(no_u_labels[_i], out, 100), 0);
+	ck_assert_str_eq(out, no_u_labels[_i]);
+}
+END_TEST
+
 static const struct {
 	const char *name, *suffix;
 	bool below;
@@ -172,5 +190,7 @@ int main(void)
 		LOOP(domain__canonical_form_is_lower_case_a_labels, forms),
 		TEST(domain__canonical_form_needs_no_more_than_255_octets),
 		TEST(domain__display_shows_u_labels_where_there_are_some),
+		LOOP(domain__display_shows_no_label_that_leads_elsewhere,
+		     no_u_labels),
 		LOOP(domain__is_below_itself_and_its_parents, pairs));
 }

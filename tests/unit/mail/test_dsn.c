@@ -102,6 +102,7 @@ static const char golden[] =
 	"\r\n"
 	"--=_01j3x2n5y0000_0000000000abcdef--\r\n";
 
+/* DSN-15, DSN-16, DSN-17, DSN-19, DSN-22, DSN-33 */
 START_TEST(dsn__looks_like_this)
 {
 	case_init(&c);

@@ -105,6 +105,7 @@ static const struct {
 	 .message_id = ""},
 };
 
+/* MSG-21 */
 START_TEST(header__notes_the_same_wherever_it_is_cut)
 {
 	struct slice message = slice_str(rows[_i].message);

@@ -129,6 +129,7 @@ START_TEST(connector__gives_a_socket_that_a_stream_takes)
 }
 END_TEST
 
+/* DNS-15 */
 START_TEST(connector__takes_the_next_address_when_one_refuses)
 {
 	rig_open(&rig);
@@ -176,7 +177,8 @@ START_TEST(connector__goes_on_after_a_deadline)
 }
 END_TEST
 
-/* With a deadline far away only the stagger can have started the second. */
+/* DNS-15: With a deadline far away only the stagger can have started the
+ * second. */
 START_TEST(connector__does_not_wait_for_a_silent_address)
 {
 	rig_open(&rig);

@@ -233,6 +233,7 @@ static const struct {
 	{{.rcode = 0}, UB_SOCKET, DNS_FAIL, false},
 };
 
+/* TLS-17 */
 START_TEST(answer__tells_the_states_apart)
 {
 	dns_answer_read(&a, "x.example", DNS_MX, states[_i].rc, &states[_i].r);

@@ -128,6 +128,7 @@ START_TEST(resolver__finds_mail_exchangers)
 }
 END_TEST
 
+/* DNS-2 */
 START_TEST(resolver__follows_a_cname_and_tells_of_it)
 {
 	open_with("none", NULL, 0);
@@ -223,6 +224,7 @@ START_TEST(resolver__answers_many_at_once)
 }
 END_TEST
 
+/* DNS-20 */
 START_TEST(resolver__keeps_answers_for_their_time)
 {
 	open_with("none", NULL, 0);
@@ -306,6 +308,7 @@ END_TEST
 
 /* ---- DNSSEC ---- */
 
+/* DNS-22 */
 START_TEST(resolver__believes_what_is_signed)
 {
 	open_with(NULL, "signed.test", 0);
@@ -321,6 +324,7 @@ START_TEST(resolver__believes_what_is_signed)
 }
 END_TEST
 
+/* DNS-22 */
 START_TEST(resolver__calls_forgery_bogus)
 {
 	open_with(NULL, "signed.test", 0);
@@ -332,7 +336,7 @@ START_TEST(resolver__calls_forgery_bogus)
 }
 END_TEST
 
-/* The anchor is for a zone that the server does not sign. */
+/* TLS-17: The anchor is for a zone that the server does not sign. */
 START_TEST(resolver__calls_stripped_signatures_bogus_under_a_given_anchor)
 {
 	char file[] = "/tmp/mxhold-anchor-XXXXXX";
@@ -348,8 +352,8 @@ START_TEST(resolver__calls_stripped_signatures_bogus_under_a_given_anchor)
 }
 END_TEST
 
-/* "auto" with a server that knows nothing of the root's keys: it goes on
- * without validation, and queries that waited for the check are answered. */
+/* DNS-22: "auto" with a server that knows nothing of the root's keys: it goes
+ * on without validation, and queries that waited for the check are answered. */
 START_TEST(resolver__goes_on_without_validation_when_the_server_strips_it)
 {
 	open_with("auto", NULL, 0);

@@ -388,7 +388,7 @@ static const struct {
 	{TLS1_3_VERSION, true},
 };
 
-/* RFC 8996, RFC 9325 */
+/* TLS-7, RFC 8996, RFC 9325 */
 START_TEST(handshake__is_of_tls_1_2_and_1_3_only)
 {
 	struct openssl_client c = {.version = versions[_i].version};
@@ -418,7 +418,7 @@ START_TEST(handshake__refuses_clients_that_want_another_protocol)
 }
 END_TEST
 
-/* CVE-2009-3555 */
+/* TLS-7, CVE-2009-3555 */
 START_TEST(session__is_not_renegotiated)
 {
 	struct openssl_client c = {.version = TLS1_2_VERSION,

@@ -40,6 +40,7 @@ static const struct {
 	{"x", "*.*.com", "mx.example.com", "ostname mismatch"},
 };
 
+/* TLS-45, TLS-46 */
 START_TEST(verify__compares_names_as_rfc_9525_says)
 {
 	const char *const san[] = {names[_i].san, NULL};
@@ -257,7 +258,7 @@ static const struct {
 	int usage, selector, matching;
 } kinds[] = {{3, 0, 1}, {3, 1, 1}, {3, 0, 2}, {3, 1, 2}};
 
-/* 3.1.1: neither name nor date nor authority matter */
+/* TLS-24, RFC 7672 3.1.1: neither name nor date nor authority matter */
 START_TEST(dane__believes_the_end_entity_that_is_named)
 {
 	struct cert_wish expired = {
@@ -274,6 +275,7 @@ START_TEST(dane__believes_the_end_entity_that_is_named)
 }
 END_TEST
 
+/* TLS-24 */
 START_TEST(dane__refuses_another_end_entity)
 {
 	tls_rig_open(&t, NULL, NULL);
@@ -299,7 +301,7 @@ static const struct {
 	{{"other.example"}, 1, "ostname mismatch"},
 };
 
-/* 3.1.2: the anchor is in the chain, and a name must fit */
+/* TLS-25, RFC 7672 3.1.2: the anchor is in the chain, and a name must fit */
 START_TEST(dane__believes_what_the_named_anchor_signed_for_the_name)
 {
 	struct cert *ca = cert_authority("unknown to the client");
@@ -316,7 +318,7 @@ START_TEST(dane__believes_what_the_named_anchor_signed_for_the_name)
 }
 END_TEST
 
-/* RFC 7671 9: with a stronger digest there, the weaker does not count */
+/* TLS-26, RFC 7671 9: beside a stronger digest the weaker does not count */
 START_TEST(dane__counts_the_strongest_digest_only)
 {
 	tls_rig_open(&t, NULL, NULL);
@@ -346,8 +348,8 @@ START_TEST(dane__takes_any_record_that_fits)
 }
 END_TEST
 
-/* Usages 0 and 1 are no authentication, also where they would fit; it fails
- * here, so that nobody takes it for one. */
+/* TLS-22: Usages 0 and 1 are no authentication, also where they would fit; it
+ * fails here, so that nobody takes it for one. */
 START_TEST(dane__fails_without_a_usable_record)
 {
 	tls_rig_open(&t, NULL, NULL);
@@ -380,6 +382,7 @@ static const struct {
 	{{.usage = 255, .selector = 1, .matching = 1, .n = 32}, false},
 };
 
+/* TLS-23 */
 START_TEST(tlsa__is_usable_when_rfc_7672_says_so)
 {
 	ck_assert(tlsa_is_usable(&usable[_i].r) == usable[_i].usable);
@@ -398,6 +401,7 @@ static const struct {
 	{"unknown.example", "CN=mx.example"}, /* RFC 7672 8.1: no error */
 };
 
+/* TLS-8 */
 START_TEST(sni__chooses_the_certificate_and_unknown_gets_the_default)
 {
 	char second_cert[64], second_key[64];

@@ -13,6 +13,7 @@ static void assert_fits(const struct scripted *s)
 	ck_assert_str_eq(s->misfit, "");
 }
 
+/* DNS-1 */
 START_TEST(attempt__opens_a_session)
 {
 	static const char *const *const scripts[] = {good, NULL};
@@ -126,6 +127,7 @@ static const struct {
 	{{"S:220 hi"}, STAGE_DNS, FAULT_TEMPORARY, 0, "DANE", PRIMARY_TLS_DANE},
 };
 
+/* TX-1 */
 START_TEST(attempt__tells_how_far_it_got)
 {
 	const char *const *scripts[] = {refusals[_i].script, NULL};
@@ -152,7 +154,7 @@ START_TEST(attempt__tells_how_far_it_got)
 }
 END_TEST
 
-/* DNS-16: the same refusals with a second host that is well. */
+/* TX-18, DNS-16: the same refusals with a second host that is well. */
 START_TEST(attempt__goes_on_to_the_next_host)
 {
 	static const char *const *const well[] = {good, NULL};
@@ -196,6 +198,7 @@ START_TEST(attempt__goes_on_when_nobody_listens)
 }
 END_TEST
 
+/* TLS-28 */
 START_TEST(attempt__prefers_the_first_host)
 {
 	static const char *const *const scripts[] = {good, NULL};
@@ -239,6 +242,7 @@ START_TEST(attempt__tells_the_failure_that_got_furthest)
 }
 END_TEST
 
+/* TX-1 */
 START_TEST(attempt__ends_in_its_total_time)
 {
 	static const char *const silent[] = {"STALL", NULL};
@@ -259,6 +263,7 @@ START_TEST(attempt__ends_in_its_total_time)
 }
 END_TEST
 
+/* TX-3 */
 START_TEST(attempt__falls_back_to_helo)
 {
 	static const char *const old[] = {
@@ -318,6 +323,7 @@ START_TEST(attempt__goes_as_deep_as_asked)
 }
 END_TEST
 
+/* TX-2 */
 START_TEST(attempt__says_no_word_before_the_banner)
 {
 	static const char *const silent[] = {NULL};
@@ -385,6 +391,7 @@ START_TEST(attempt__may_be_closed_within_its_upcall)
 }
 END_TEST
 
+/* TX-20 */
 START_TEST(attempt__says_quit)
 {
 	static const char *const *const scripts[] = {good, NULL};
@@ -405,7 +412,7 @@ START_TEST(attempt__says_quit)
 }
 END_TEST
 
-/* Good-byes under way must not outlive the owner of all sessions. */
+/* TX-20: Good-byes under way must not outlive the owner of all sessions. */
 START_TEST(attempt__leaves_nothing_behind_when_quit_hangs)
 {
 	static const char *const script[] = {"S:220 a", EHLO_PLAIN, NULL};
@@ -426,6 +433,7 @@ END_TEST
 
 /* --- ourselves --------------------------------------------------------- */
 
+/* DNS-23 */
 START_TEST(attempt__never_connects_to_our_own_listener)
 {
 	static const char *const *const scripts[] = {good, NULL};
@@ -456,6 +464,7 @@ static const char *const private_domains[] = {
 	"[IPv6:::1]",  "[IPv6:fe80::1]",
 };
 
+/* DNS-23 */
 START_TEST(attempt__sends_no_report_to_private_addresses)
 {
 	struct rig r;
@@ -506,6 +515,7 @@ START_TEST(attempt__waits_when_dns_is_silent_and_nothing_is_known)
 }
 END_TEST
 
+/* TX-53 */
 START_TEST(attempt__binds_its_source_address)
 {
 	static const char *const *const scripts[] = {good, NULL};

@@ -147,6 +147,7 @@ static void expect_unproved(struct rig *r, const char *text)
 	rig_done(r);
 }
 
+/* TLS-27 */
 START_TEST(attempt__refuses_an_unknown_issuer)
 {
 	struct rig r;

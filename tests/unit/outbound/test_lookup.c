@@ -220,6 +220,7 @@ static void configured(struct looked_up *l, size_t i, const char *name,
 	l->r.primary.n_hosts = MX_MAX(l->r.primary.n_hosts, i + 1);
 }
 
+/* DNS-1 */
 START_TEST(lookup__keeps_the_order_of_configured_hosts)
 {
 	struct looked_up l;
@@ -391,7 +392,7 @@ START_TEST(lookup__leads_to_a_verified_session)
 }
 END_TEST
 
-/* TLS-18: without proof nothing is sent, and the reason is told. */
+/* TLS-29, TLS-18: without proof nothing is sent, and the reason is told. */
 START_TEST(lookup__proves_nothing_without_validation)
 {
 	static const char *const script[] = {"S:220 a", "AUTO", NULL};

@@ -77,6 +77,7 @@ static const struct {
 	 ROUTE_OK, "b.example", "no host name"},
 };
 
+/* DNS-6, DNS-7 */
 START_TEST(route__orders_and_cuts)
 {
 	struct dns_answer mx;

@@ -281,6 +281,7 @@ static const struct {
 	 STAGE_RCPT},
 };
 
+/* TX-1 */
 START_TEST(transaction__tells_what_was_answered)
 {
 	struct scripted server;
@@ -352,6 +353,7 @@ static const struct {
 	{"S:250 REQUIRETLS", false, false, true, 10, 550, "5.7.10"},
 };
 
+/* TLS-30, TX-23, TX-34, TX-37 */
 START_TEST(transaction__sends_nothing_that_does_not_fit)
 {
 	const char *script[] = {HELLO, misfits[_i].offer, "AUTO", NULL};

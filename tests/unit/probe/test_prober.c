@@ -46,6 +46,7 @@ START_TEST(prober__says_quit)
 }
 END_TEST
 
+/* TX-47 */
 START_TEST(prober__sees_a_primary_go_and_come_back)
 {
 	uint16_t port;

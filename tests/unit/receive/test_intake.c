@@ -179,6 +179,7 @@ START_TEST(intake__keeps_a_message_behind_its_trace_line)
 }
 END_TEST
 
+/* EXT-38 */
 START_TEST(intake__keeps_the_envelope_as_it_was_said)
 {
 	struct queue_message m;
@@ -308,6 +309,7 @@ static const struct {
 	int code;
 } hops[] = {{99, 250}, {100, 250}, {101, 554}};
 
+/* MSG-20 */
 START_TEST(intake__too_many_hops_are_a_loop)
 {
 	begin();

@@ -24,6 +24,7 @@ static const struct {
 	{60, 1, false},      {UINT64_MAX, UINT64_MAX / 60, false},
 };
 
+/* RX-41 */
 START_TEST(pace__measures_bytes_a_second_over_the_minute)
 {
 	pace_begin(&p, 0);

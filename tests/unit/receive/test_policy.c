@@ -66,6 +66,7 @@ static const char *const relays[] = {
 	"<postmaster@sub.example.com>",
 };
 
+/* ADR-12 */
 START_TEST(policy__no_spelling_leaves_for_a_domain_that_is_not_ours)
 {
 	struct address a, sent;
@@ -104,6 +105,7 @@ static const struct {
 	{"<@example.com:u@out.test>", 550, "5.7.1", RCPT_REFUSED_RELAY},
 };
 
+/* REP-10 */
 START_TEST(policy__denies_relaying)
 {
 	struct policy_rcpt p;
@@ -216,6 +218,7 @@ static const struct {
 	{"recipients = \"learn\"", LISTED_NO, POLICY_DEFERRED, 451, "4.4.3"},
 };
 
+/* REP-11, RX-20 */
 START_TEST(policy__decides_by_the_list_and_unknown_down)
 {
 	struct policy_rcpt p;

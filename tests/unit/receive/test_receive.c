@@ -215,7 +215,7 @@ START_TEST(receive__a_client_that_vanishes_in_mid_body_leaves_nothing)
 }
 END_TEST
 
-/* RFC 5321 4.1.1.10 */
+/* RX-30: RFC 5321 4.1.1.10 */
 START_TEST(receive__a_client_that_vanishes_during_commit_leaves_its_message)
 {
 	int fd;

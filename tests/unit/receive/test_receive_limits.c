@@ -35,6 +35,7 @@ START_TEST(receive__a_crowded_network_hears_421)
 }
 END_TEST
 
+/* REP-2 */
 START_TEST(receive__a_full_house_says_421)
 {
 	int a, b;
@@ -82,6 +83,7 @@ static const struct {
 	{"record", "250 2.1.0"},
 };
 
+/* REP-12 */
 START_TEST(receive__a_network_that_sends_too_much_is_slowed)
 {
 	char text[128];
@@ -101,6 +103,7 @@ START_TEST(receive__a_network_that_sends_too_much_is_slowed)
 }
 END_TEST
 
+/* REP-12, RX-46 */
 START_TEST(receive__who_talks_before_the_greeting_is_deferred)
 {
 	int fd;
@@ -119,6 +122,7 @@ START_TEST(receive__who_talks_before_the_greeting_is_deferred)
 }
 END_TEST
 
+/* EXT-6 */
 START_TEST(receive__a_domain_over_its_quota_is_deferred)
 {
 	int fd;
@@ -254,6 +258,7 @@ START_TEST(receive__believes_a_proxy_it_knows)
 }
 END_TEST
 
+/* PP-1 */
 START_TEST(receive__a_proxy_must_speak_the_protocol)
 {
 	int fd;
@@ -288,6 +293,7 @@ START_TEST(receive__counts_the_clients_behind_a_proxy)
 }
 END_TEST
 
+/* XC-1 */
 START_TEST(receive__takes_xclient_from_whom_it_knows)
 {
 	int fd;

@@ -126,6 +126,7 @@ START_TEST(receive_tls__octets_behind_starttls_end_the_session)
 }
 END_TEST
 
+/* TLS-5 */
 START_TEST(receive_tls__a_broken_handshake_ends_the_session)
 {
 	int fd;

@@ -55,6 +55,9 @@ static const struct {
 	{"!joe", "!joe@example.com;"},
 	{"!joe@example.com", "!joe@example.com;"},
 	{"!joe@other.test", ""},
+	{"\"!joe\"", "\\!joe@example.com;"},
+	{"\"!joe\"@example.com", "\\!joe@example.com;"},
+	{"!!joe", "!!joe@example.com;"},
 	{"sha256:" HEX, "sha256:" HEX ";"},
 	{"SHA256:00112233445566778899AABBCCDDEEFF"
 	 "00112233445566778899AABBCCDDEEFF",

@@ -62,6 +62,7 @@ static struct envelope envelope_of(const struct row *row)
 				 .is_report = row->is_report};
 }
 
+/* DSN-1, DSN-4, TX-51 */
 START_TEST(bounce__decides_by_sender_notify_and_configuration)
 {
 	struct config_bounce c = bounce_of(&rows[_i]);
@@ -129,6 +130,7 @@ static bool says(const struct job_add *add, const char *text)
 		      strlen(text)) != NULL;
 }
 
+/* DSN-2, DSN-14 */
 START_TEST(bounce__addresses_a_report_to_the_sender_from_nobody)
 {
 	struct job_add *add = report_of(original, true, DSN_RET_UNSAID);
@@ -167,6 +169,7 @@ static const struct {
 	{DSN_RET_FULL, false, false},
 };
 
+/* DSN-29 */
 START_TEST(bounce__returns_the_header_or_all_of_a_small_message_if_asked)
 {
 	struct job_add *add =
@@ -207,6 +210,7 @@ START_TEST(bounce__cuts_a_header_without_end_at_a_whole_line)
 }
 END_TEST
 
+/* DSN-29 */
 START_TEST(bounce__never_returns_more_than_its_cap)
 {
 	char *big = malloc(200001);

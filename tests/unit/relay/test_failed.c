@@ -35,6 +35,7 @@ START_TEST(relay__does_not_quarantine_while_other_recipients_wait)
 }
 END_TEST
 
+/* DSN-5 */
 START_TEST(relay__sends_a_report_by_the_primary_when_told_so)
 {
 	const struct sink_message *m;
@@ -130,6 +131,7 @@ END_TEST
 
 static const bool offers_dsn[] = {false, true};
 
+/* DSN-7, DSN-8, TX-40 */
 START_TEST(relay__reports_success_itself_where_the_primary_knows_no_dsn)
 {
 	bool dsn = offers_dsn[_i];
@@ -165,6 +167,7 @@ static const struct {
 	{7200000, 0, false}, /* tried beyond the edge from the first */
 };
 
+/* DSN-6 */
 START_TEST(relay__tells_the_sender_once_of_the_attempt_that_makes_it_late)
 {
 	bool told = lates[_i].told;
@@ -195,6 +198,7 @@ START_TEST(relay__tells_the_sender_once_of_the_attempt_that_makes_it_late)
 }
 END_TEST
 
+/* DSN-6 */
 START_TEST(relay__tells_the_sender_of_mail_that_gets_late_while_nobody_is_up)
 {
 	struct queue_message m;
@@ -223,6 +227,7 @@ END_TEST
 
 /* --- time ---------------------------------------------------------------- */
 
+/* DSN-13, TX-54 */
 START_TEST(relay__gives_up_by_the_clock_with_the_last_reply)
 {
 	uint64_t before = counter_get(&stats.messages_expired);

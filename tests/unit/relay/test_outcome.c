@@ -174,6 +174,7 @@ static const struct row table[] = {
 	{"250 450 -", LOST_DOT, "l", BAD, 0, false},
 };
 
+/* DNS-17, TX-7, TX-8, TX-10, TX-12, TX-16, TX-17 */
 START_TEST(outcome__judges_each_recipient_by_the_replies)
 {
 	const struct row *row = &table[_i];
@@ -270,6 +271,7 @@ static const struct {
 	{true, -1, false, true, 'f'},   {false, -1, true, true, 'f'},
 };
 
+/* TX-19 */
 START_TEST(outcome__believes_a_5xx_only_after_first_5xx_and_without_breaker)
 {
 	struct fixture f;
@@ -339,6 +341,7 @@ static const struct {
 	{"- - -", LOST, true, "f", true},
 };
 
+/* TX-54 */
 START_TEST(outcome__gives_up_with_the_last_reply_when_time_is_over)
 {
 	struct fixture f;
@@ -352,6 +355,7 @@ START_TEST(outcome__gives_up_with_the_last_reply_when_time_is_over)
 }
 END_TEST
 
+/* DSN-13 */
 START_TEST(outcome__keeps_class_4_of_a_message_given_up_by_time)
 {
 	struct fixture f;
@@ -427,6 +431,7 @@ static const struct {
 	{554, "5..1", "5.0.0"},
 };
 
+/* TX-6 */
 START_TEST(outcome__uses_an_enhanced_code_only_when_its_class_fits)
 {
 	struct smtp_reply r = {.code = statuses[_i].code};
@@ -459,6 +464,7 @@ static const struct {
 	{STAGE_READY, FAULT_NONE, 0, "451 4.4.2", NOTHING},
 };
 
+/* TLS-27, TX-18, TX-55 */
 START_TEST(outcome__diagnoses_what_no_reply_explains)
 {
 	struct session_failure f = {

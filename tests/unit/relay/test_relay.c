@@ -28,6 +28,7 @@ START_TEST(relay__hands_over_in_order_with_one_canary)
 }
 END_TEST
 
+/* TX-49 */
 START_TEST(relay__opens_up_to_its_connections_and_no_further)
 {
 	struct rig r;
@@ -106,6 +107,7 @@ END_TEST
 
 /* --- recipients ---------------------------------------------------------- */
 
+/* TX-7 */
 START_TEST(relay__settles_each_recipient_on_its_own)
 {
 	struct queue_message m;
@@ -132,6 +134,7 @@ START_TEST(relay__settles_each_recipient_on_its_own)
 }
 END_TEST
 
+/* TX-19 */
 START_TEST(relay__doubts_a_5xx_for_a_listed_recipient_and_no_other)
 {
 	struct queue_message m;
@@ -153,6 +156,7 @@ START_TEST(relay__doubts_a_5xx_for_a_listed_recipient_and_no_other)
 }
 END_TEST
 
+/* TX-15 */
 START_TEST(relay__sends_the_rest_at_once_when_told_of_too_many_recipients)
 {
 	char rcpts[1024] = "";
@@ -175,6 +179,7 @@ START_TEST(relay__sends_the_rest_at_once_when_told_of_too_many_recipients)
 }
 END_TEST
 
+/* TX-21 */
 START_TEST(relay__sends_more_than_a_hundred_recipients_in_several_transactions)
 {
 	char *rcpts = calloc(1, 250 * 32);

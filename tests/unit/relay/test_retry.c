@@ -18,6 +18,7 @@ static const struct wait_row {
 	{4, 30}, {5, 60}, {6, 60}, {4000000000u, 60},
 };
 
+/* TX-45 */
 START_TEST(retry__follows_the_schedule_and_repeats_its_last_entry)
 {
 	const struct wait_row *row = &waits[_i];
@@ -85,6 +86,7 @@ static const struct over_row {
 	{false, 89, 30, true}, {true, 91, 0, true},  {false, 0, 0, false},
 };
 
+/* TX-46 */
 START_TEST(retry__ends_with_retention_or_the_hard_limit)
 {
 	const struct over_row *row = &overs[_i];
@@ -103,6 +105,7 @@ START_TEST(retry__ends_with_retention_or_the_hard_limit)
 }
 END_TEST
 
+/* TX-50 */
 START_TEST(retry__gives_reports_two_days)
 {
 	struct retry_age age = {.now_ms = NOW, .arrived_ms = NOW - 2 * DAY};

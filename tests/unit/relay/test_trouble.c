@@ -51,6 +51,7 @@ START_TEST(relay__gives_a_message_a_timer_when_it_always_breaks_the_connection)
 }
 END_TEST
 
+/* TX-13 */
 START_TEST(relay__sends_again_what_got_no_reply_after_its_dot)
 {
 	uint64_t before = counter_get(&stats.maybe_duplicate);
@@ -74,6 +75,7 @@ START_TEST(relay__sends_again_what_got_no_reply_after_its_dot)
 }
 END_TEST
 
+/* TX-48 */
 START_TEST(relay__waits_while_the_primary_is_away_and_touches_no_message)
 {
 	struct queue_message m;

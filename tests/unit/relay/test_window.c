@@ -59,6 +59,7 @@ static const struct {
 	{10, 5}, {15, 6}, {21, 7}, {28, 8}, {36, 8}, {1000, 8},
 };
 
+/* TX-49 */
 START_TEST(window__opens_by_one_connection_a_round_up_to_the_most)
 {
 	struct window w = fresh_window(0);
@@ -177,6 +178,7 @@ END_TEST
 
 static const uint32_t shares[] = {0, 1, 33, 50, 99, 100};
 
+/* TX-49 */
 START_TEST(window__gives_fresh_mail_its_share)
 {
 	struct window w = fresh_window(0);

@@ -173,6 +173,7 @@ START_TEST(smtp_client__keeps_the_envelope_within_what_may_wait)
 }
 END_TEST
 
+/* TX-28 */
 START_TEST(smtp_client__is_spent_at_mailmax)
 {
 	become_ready("250-mx.test\r\n250 LIMITS MAILMAX=1\r\n");

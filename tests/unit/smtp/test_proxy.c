@@ -31,6 +31,7 @@ static const struct {
 	{"P\r\n", PROXY_BAD},
 };
 
+/* PP-3, PP-4 */
 START_TEST(proxy__reads_version_1)
 {
 	struct proxy_header h;
@@ -59,6 +60,7 @@ START_TEST(proxy__gives_both_ends)
 }
 END_TEST
 
+/* PP-3 */
 START_TEST(proxy__refuses_a_line_of_108_octets)
 {
 	char line[120];
@@ -109,6 +111,7 @@ static const struct {
 	{IN("\r\n\r\nX"), PROXY_BAD, false},
 };
 
+/* PP-5, PP-6 */
 START_TEST(proxy__reads_version_2)
 {
 	struct proxy_header h;
@@ -136,6 +139,7 @@ START_TEST(proxy__reads_ports_and_addresses_of_version_2)
 }
 END_TEST
 
+/* PP-7 */
 START_TEST(proxy__checks_the_checksum)
 {
 	char header[] = SIG "\x21\x11\0\x13" V4 "\3\0\4\0\0\0\0";

@@ -91,6 +91,7 @@ START_TEST(reply_parser__stops_at_100_lines)
 }
 END_TEST
 
+/* TX-5 */
 START_TEST(reply_parser__stops_at_64_kib)
 {
 	struct smtp_reply_parser p = {.lines = 0};

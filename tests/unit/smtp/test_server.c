@@ -150,6 +150,7 @@ START_TEST(smtp_server__bounds_the_replies_a_client_does_not_read)
 }
 END_TEST
 
+/* RX-47 */
 START_TEST(smtp_server__survives_the_failure_of_each_allocation)
 {
 	for (unsigned long n = 1; n < 30; n++) {
@@ -286,6 +287,7 @@ END_TEST
 
 /* ---- facts ---- */
 
+/* MSG-25 */
 START_TEST(smtp_server__knows_its_protocol)
 {
 	smtp_server_greet(server, NULL);

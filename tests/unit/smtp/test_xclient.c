@@ -59,6 +59,7 @@ static const char *const bad[] = {
 	"HELO=\xc3\xa9",
 };
 
+/* XC-2 */
 START_TEST(xclient__refuses_what_is_malformed)
 {
 	struct smtp_xclient x;

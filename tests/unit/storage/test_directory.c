@@ -110,6 +110,10 @@ static const struct {
 	{"u@a.test !u@a.test", "u@a.test", NULL, LISTED_NEVER},
 	{"!u@a.test", "v@a.test", NULL, LISTED_NO},
 	{"u+x@a.test !u@a.test", "u+x@a.test", "u@a.test", LISTED_NEVER},
+	{"\\!u@a.test", "!u@a.test", NULL, LISTED_YES},
+	{"\\!u@a.test", "u@a.test", NULL, LISTED_NO},
+	{"!!u@a.test @", "!u@a.test", NULL, LISTED_NEVER},
+	{"!!u@a.test @", "u@a.test", NULL, LISTED_CATCHALL},
 	{"\"a@b\"@a.test", "\"a@b\"@a.test", NULL, LISTED_YES},
 };
 

@@ -290,6 +290,32 @@ START_TEST(record__domain_that_ends_the_address_is_not_stored_twice)
 }
 END_TEST
 
+/* What no encoder writes is damage, however harmless. */
+START_TEST(record__domain_that_is_written_for_nothing_is_refused)
+{
+	struct recipient_record r = {
+		.rcpt = {.address = SLICE("a@b"), .domain = SLICE("c")}};
+	struct recipient_record back;
+	size_t n = record_encode_recipient(room, RECORD_RCPT_MAX, &r);
+	uint8_t *c = memchr(room, 'c', n);
+
+	*c = 'b';
+	ck_assert_int_eq(record_decode_recipient(slice_make(room, n), &back),
+			 -1);
+}
+END_TEST
+
+START_TEST(record__result_of_a_probe_with_a_nul_is_refused)
+{
+	struct peer_record p = {.last_result = "fine"}, back;
+	size_t n = dir_encode_peer(room, DIR_RECORD_MAX, &p);
+
+	ck_assert_int_eq(dir_decode_peer(slice_make(room, n), &back), 0);
+	*(char *)memchr(room, 'f', n) = '\0';
+	ck_assert_int_eq(dir_decode_peer(slice_make(room, n), &back), -1);
+}
+END_TEST
+
 START_TEST(record__random_history_comes_back_cut)
 {
 	random_seed(3);
@@ -400,6 +426,9 @@ int main(void)
 	tcase_add_test(t, record__random_recipients_come_back);
 	tcase_add_test(
 		t, record__domain_that_ends_the_address_is_not_stored_twice);
+	tcase_add_test(t,
+		       record__domain_that_is_written_for_nothing_is_refused);
+	tcase_add_test(t, record__result_of_a_probe_with_a_nul_is_refused);
 	tcase_add_test(t, record__random_history_comes_back_cut);
 	tcase_add_test(t, record__noise_is_refused_by_every_decoder);
 	tcase_add_test(t, record__size_and_chunks_must_agree);

@@ -39,6 +39,7 @@ START_TEST(writer__one_commit_serves_all_that_wait)
 }
 END_TEST
 
+/* RX-26 */
 START_TEST(writer__nothing_is_reported_before_the_commit)
 {
 	submit_many(0, 3, 500);
