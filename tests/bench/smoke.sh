@@ -48,6 +48,15 @@ if ! { load -s 1 -m 5 -l 1024 && load -s 10 -m 100 -l 10240 &&
 	cat "$dir/log" >&2
 	exit 1
 fi
+# All let in, all still held.
+for options in "" "-t" "-d" "-t -d"; do
+	# shellcheck disable=SC2086
+	held=$("$build/tests/bench/smtp_idle" $options -a "$ip" 2525 20 60 </dev/null)
+	[[ $held == "20 "*$'\n20' ]] || {
+		echo "smoke: smtp_idle $options: $held" >&2
+		exit 1
+	}
+done
 kept=$("$build/bin/mxholdctl" -c "$dir/conf" -o json queue count |
 	sed -n 's/.*"messages": *\([0-9]*\).*/\1/p')
 [[ $kept -eq 209 ]] || {
