@@ -73,6 +73,30 @@ static int choose_sizes(struct store *s, const struct store_options *o,
 	return 0;
 }
 
+/* What is kept out of reach of new content, lest a full queue could not be
+ * settled and deleted any more. */
+static uint64_t kept_for_changes(uint64_t map)
+{
+	return MX_MIN(map / 16, GIB / 2);
+}
+
+/*
+ * Limits may be made smaller than what lies here: without a free page behind
+ * it nothing could be settled, and what is delivered would be again.
+ */
+static void fit_map_to_file(struct store *s)
+{
+	struct stat st;
+	uint64_t file;
+
+	if (stat(s->data_file, &st))
+		return;
+	file = (uint64_t)st.st_size;
+	if (file + kept_for_changes(s->map_size) > s->map_size)
+		s->map_size = round_to_page(file + 4 * MIB +
+					    MX_MIN(file / 8, GIB / 2));
+}
+
 static int open_tables(struct store *s, struct error *err)
 {
 	MDB_txn *txn;
@@ -119,6 +143,7 @@ static int open_queue(struct store *s, const struct store_options *o,
 		compact_at_start(s->state_dir);
 	if (enter_queue(s, queue, err))
 		return -1;
+	fit_map_to_file(s);
 	eo.map_size = s->map_size;
 	if (env_open(&s->env, &eo, err))
 		return -1;
@@ -285,11 +310,9 @@ bool store_has_room(struct store *s, uint64_t bytes)
 
 bool store_map_has_room(struct store *s, uint64_t bytes)
 {
-	uint64_t left = s->map_size / 16;
-
-	if (left > GIB / 2)
-		left = GIB / 2;
-	return atomic_load(&s->used) + pages_for(bytes) + left <= s->map_size;
+	return atomic_load(&s->used) + pages_for(bytes) +
+		       kept_for_changes(s->map_size) <=
+	       s->map_size;
 }
 
 bool store_is_failing(struct store *s)

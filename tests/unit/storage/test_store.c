@@ -284,6 +284,34 @@ START_TEST(store__limit_follows_from_a_map_given)
 }
 END_TEST
 
+/* Else nothing of it could be delivered or deleted any more. */
+START_TEST(store__what_lies_beyond_a_smaller_limit_can_still_leave)
+{
+	uint64_t ids[40];
+	struct job_change c = {
+		.job.kind = JOB_CHANGE, .change = CHANGE_DELETE, .n = 1};
+	struct mail m;
+
+	for (size_t i = 0; i < MX_ARRAY_SIZE(ids); i++)
+		ids[i] = put_mail(1 << 20);
+	test_options.map_size = 8 << 20;
+	test_reopen();
+	mail_init(&m, 1000, 1);
+	mail_rcpt(&m, "u", "a.test");
+	ck_assert_int_eq(run(&m.add.job), STORE_FULL); /* but no more of it */
+	mail_done(&m);
+	ck_assert(!store_has_room(store, 1000));
+	for (size_t i = 0; i < MX_ARRAY_SIZE(ids); i++) {
+		c.ids[0] = ids[i];
+		ck_assert_int_eq(run(&c.job), STORE_OK);
+	}
+	run_all();
+	ck_assert_uint_eq(counts().messages, 0);
+	put_mail(1000);
+	check_whole();
+}
+END_TEST
+
 START_TEST(store__auto_limit_is_most_of_the_file_system)
 {
 	struct store_space space;
@@ -386,6 +414,8 @@ int main(void)
 	tcase_add_test(t, store__root_becomes_the_owner);
 	tcase_add_test(t, store__map_follows_from_the_limit);
 	tcase_add_test(t, store__limit_follows_from_a_map_given);
+	tcase_add_test(
+		t, store__what_lies_beyond_a_smaller_limit_can_still_leave);
 	tcase_add_test(t, store__auto_limit_is_most_of_the_file_system);
 	tcase_add_test(t, store__has_no_room_beyond_its_limit);
 	tcase_add_test(t, store__has_no_room_within_the_reserve);
