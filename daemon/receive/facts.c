@@ -1,16 +1,27 @@
 #include "mxhold/receive/facts.h"
 
-static bool is_over_quota(struct reader *reader,
-			  const struct config_domain *domain)
+/* What waits already; nothing when that cannot be read. */
+static uint64_t waiting_for(struct reader *reader,
+			    const struct config_domain *domain)
 {
 	struct queue_counts counts;
 	uint32_t dest;
 
-	if (domain->quota == 0 || !reader ||
-	    reader_dest_find(reader, DEST_DOMAIN, domain->name, &dest) ||
+	if (reader_dest_find(reader, DEST_DOMAIN, domain->name, &dest) ||
 	    reader_dest_counts(reader, dest, &counts))
+		return 0;
+	return counts.bytes;
+}
+
+static bool is_over_quota(const struct facts_of *of,
+			  const struct config_domain *domain)
+{
+	uint64_t waiting;
+
+	if (domain->quota == 0 || !of->reader)
 		return false;
-	return counts.bytes >= domain->quota;
+	waiting = waiting_for(of->reader, domain);
+	return waiting >= domain->quota || of->size > domain->quota - waiting;
 }
 
 static enum policy_beyond beyond(const struct lacks *l,
@@ -98,6 +109,6 @@ void facts_judge(struct policy_rcpt *p, const struct address *rcpt,
 			      &p->lacks);
 		facts.beyond = beyond(&p->lacks, rcpt, of);
 	}
-	facts.is_over_quota = is_over_quota(of->reader, p->domain);
+	facts.is_over_quota = is_over_quota(of, p->domain);
 	policy_rcpt_overrule(p, &facts);
 }

@@ -138,6 +138,30 @@ START_TEST(receive__a_domain_over_its_quota_is_deferred)
 }
 END_TEST
 
+/* RFC 1870 6.1: what is known to be too much is refused before it is sent. */
+START_TEST(receive__a_message_beyond_what_a_quota_leaves_is_deferred)
+{
+	int fd;
+
+	door_open(&door, "", "quota = \"2000\"");
+	fd = client_ready(&door);
+	client_say(fd, "MAIL FROM:<a@b.test> SIZE=2001", "250");
+	client_say(fd, "RCPT TO:<joe@example.com>", "452 4.3.1");
+	client_say(fd, "RSET", "250");
+	client_say(fd, "MAIL FROM:<a@b.test> SIZE=2000", "250");
+	client_say(fd, "RCPT TO:<joe@example.com>", "250");
+	client_say(fd, "DATA", "354");
+	client_say(fd, "S: x\r\n\r\n.", "250 2.0.0");
+	client_say(fd, "MAIL FROM:<a@b.test> SIZE=2000", "250");
+	client_say(fd, "RCPT TO:<joe@example.com>", "452 4.3.1");
+	client_say(fd, "RSET", "250");
+	client_say(fd, "MAIL FROM:<a@b.test> SIZE=1000", "250");
+	client_say(fd, "RCPT TO:<joe@example.com>", "250");
+	close(fd);
+	door_close(&door);
+}
+END_TEST
+
 /* How many log lines have this text. */
 static int count_lines(const char *text)
 {
@@ -481,6 +505,7 @@ int main(void)
 		LOOP(receive__a_network_that_sends_too_much_is_slowed, actions),
 		TEST(receive__who_talks_before_the_greeting_is_deferred),
 		TEST(receive__a_domain_over_its_quota_is_deferred),
+		TEST(receive__a_message_beyond_what_a_quota_leaves_is_deferred),
 		TEST(receive__says_once_that_there_is_no_room),
 		TEST(receive__a_slow_disk_is_not_the_clients_fault),
 		TEST(receive__who_sends_too_much_has_time_to_finish),
