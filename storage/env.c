@@ -182,7 +182,6 @@ static int open_made(MDB_env *env, const struct env_options *o,
 		     struct error *err)
 {
 	char file[ENV_PATH_MAX];
-	bool is_new;
 	unsigned flags = MDB_NOTLS;
 	int rc, dead;
 
@@ -190,7 +189,6 @@ static int open_made(MDB_env *env, const struct env_options *o,
 		return -1;
 	if (o->read_only && check_reader_files(o->dir, err))
 		return -1;
-	is_new = access(file, F_OK) != 0;
 	flags |= read_ahead_flag(file) | (o->read_only ? MDB_RDONLY : 0);
 	rc = mdb_env_set_maxdbs(env, o->max_dbs);
 	if (!rc)
@@ -203,7 +201,8 @@ static int open_made(MDB_env *env, const struct env_options *o,
 		return env_error(err, rc, "%s: cannot open the database",
 				 o->dir);
 	mdb_reader_check(env, &dead);
-	return is_new ? env_sync_dir(o->dir, err) : 0;
+	/* It may be new, or have been renamed by one that was killed. */
+	return o->read_only ? 0 : env_sync_dir(o->dir, err);
 }
 
 int env_open(MDB_env **out, const struct env_options *o, struct error *err)

@@ -43,7 +43,10 @@ static int prepare_dirs(struct store *s, const char *queue, struct error *err)
 	s->lock_fd = env_lock(s->state_dir, err);
 	if (s->lock_fd < 0)
 		return -1;
-	return env_make_dir(queue, err);
+	if (env_make_dir(queue, err))
+		return -1;
+	/* One that was killed may have made it, and not synced that. */
+	return env_sync_dir(s->state_dir, err);
 }
 
 static uint64_t round_to_page(uint64_t n)
@@ -242,16 +245,19 @@ static bool is_time(_Atomic int64_t *last_ms, int64_t every_ms)
 	return atomic_compare_exchange_strong(last_ms, &last, now);
 }
 
-/* A reader that was killed keeps its slot, and with it every page that was
- * freed since, until somebody looks. */
-static void ask_now_and_then(struct store *s)
+void store_forget_readers(struct store *s)
 {
 	int dead;
 
-	if (is_time(&s->asked_at_ms, 1000))
-		ask_file_system(s);
 	if (!s->read_only && is_time(&s->checked_at_ms, 60000))
 		mdb_reader_check(s->env, &dead);
+}
+
+static void ask_now_and_then(struct store *s)
+{
+	if (is_time(&s->asked_at_ms, 1000))
+		ask_file_system(s);
+	store_forget_readers(s);
 }
 
 bool store_disk_is_full(struct store *s)

@@ -396,5 +396,6 @@ size_t writer_run_batch(struct writer *w)
 	hit_after_commit(w->batch, n);
 	report(w, w->batch, n);
 	slack_keep(w->txn.store);
+	store_forget_readers(w->txn.store);
 	return n;
 }

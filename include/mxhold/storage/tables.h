@@ -68,5 +68,8 @@ void slack_keep(struct store *s);
 bool store_map_has_room(struct store *s, uint64_t bytes);
 /* Asks the file system now. True: hardly anything is free. */
 bool store_disk_is_full(struct store *s);
+/* A reader that was killed keeps its slot, and with it every page that was
+ * freed since, until somebody looks: at most once a minute. Any thread. */
+void store_forget_readers(struct store *s);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "mxhold/base/clock.h"
@@ -132,6 +133,44 @@ START_TEST(store__keeps_blocks_in_hand)
 }
 END_TEST
 
+static ino_t synced[64];
+static size_t n_synced;
+
+/* In the C library's place. */
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && n_synced < MX_ARRAY_SIZE(synced))
+		synced[n_synced++] = st.st_ino;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+static bool is_synced(const char *name)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", test_dir, name);
+	ck_assert_int_eq(stat(path, &st), 0);
+	for (size_t i = 0; i < n_synced; i++)
+		if (synced[i] == st.st_ino)
+			return true;
+	return false;
+}
+
+/* A process that was killed may have made or renamed what a power cut would
+ * still take back: before anything is promised, its name is on disk. */
+START_TEST(store__names_that_another_left_are_synced)
+{
+	test_close();
+	n_synced = 0;
+	test_open();
+	ck_assert(is_synced("."));
+	ck_assert(is_synced("queue"));
+}
+END_TEST
+
 static int count_reader(const char *line, void *n)
 {
 	if (!strstr(line, "pid") && !strstr(line, "no active"))
@@ -147,17 +186,12 @@ static int slots_of_readers(void)
 	return n;
 }
 
-/* Its slot would keep every page that is freed from being used again. */
-START_TEST(store__killed_reader_is_forgotten_within_a_minute)
+/* Its slot keeps every page that is freed from being used again. */
+static void kill_a_reader(void)
 {
-	int64_t mono = clock_mono_ms();
-	struct store_space space;
-	int status, before;
-	pid_t pid;
+	int status;
+	pid_t pid = fork();
 
-	store_space(store, &space);
-	before = slots_of_readers();
-	pid = fork();
 	if (pid == 0) {
 		struct store *s;
 		struct error err;
@@ -170,9 +204,38 @@ START_TEST(store__killed_reader_is_forgotten_within_a_minute)
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFSIGNALED(status));
+}
+
+START_TEST(store__killed_reader_is_forgotten_within_a_minute)
+{
+	int64_t mono = clock_mono_ms();
+	struct store_space space;
+	int before;
+
+	store_space(store, &space);
+	before = slots_of_readers();
+	kill_a_reader();
 	ck_assert_int_gt(slots_of_readers(), before);
 	clock_fake(mono + 61000, 0);
 	store_space(store, &space);
+	clock_fake_off();
+	ck_assert_int_eq(slots_of_readers(), before);
+}
+END_TEST
+
+/* While a queue drains nobody asks for room. */
+START_TEST(store__killed_reader_is_forgotten_by_the_writer)
+{
+	int64_t mono = clock_mono_ms();
+	int before;
+
+	put_mail(1000);
+	before = slots_of_readers();
+	kill_a_reader();
+	put_mail(1000);
+	ck_assert_int_gt(slots_of_readers(), before);
+	clock_fake(mono + 61000, T0);
+	put_mail(1000);
 	clock_fake_off();
 	ck_assert_int_eq(slots_of_readers(), before);
 }
@@ -407,15 +470,17 @@ int main(void)
 	tcase_add_test(t, store__damaged_format_is_refused);
 	tcase_add_test(t, store__reader_beside_the_daemon_sees_the_queue);
 	tcase_add_test(t, store__keeps_blocks_in_hand);
+	tcase_add_test(t, store__names_that_another_left_are_synced);
 	tcase_add_test(t, store__killed_reader_is_forgotten_within_a_minute);
+	tcase_add_test(t, store__killed_reader_is_forgotten_by_the_writer);
 	tcase_add_test(t, store__reader_copes_without_a_daemon);
 	tcase_add_test(t, store__reader_makes_nothing);
 	tcase_add_test(t, store__root_makes_no_lock_file_for_another_owner);
 	tcase_add_test(t, store__root_becomes_the_owner);
 	tcase_add_test(t, store__map_follows_from_the_limit);
 	tcase_add_test(t, store__limit_follows_from_a_map_given);
-	tcase_add_test(
-		t, store__what_lies_beyond_a_smaller_limit_can_still_leave);
+	tcase_add_test(t,
+		       store__what_lies_beyond_a_smaller_limit_can_still_leave);
 	tcase_add_test(t, store__auto_limit_is_most_of_the_file_system);
 	tcase_add_test(t, store__has_no_room_beyond_its_limit);
 	tcase_add_test(t, store__has_no_room_within_the_reserve);
