@@ -86,6 +86,8 @@ int verify_queue(struct store *s, bool online, struct verify_result *out,
 	if (!rc)
 		rc = verify_rows(&v);
 	if (!rc)
+		rc = verify_refs(&v);
+	if (!rc)
 		rc = verify_counters(&v);
 	reader_free(v.r);
 	return rc;

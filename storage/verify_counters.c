@@ -20,6 +20,7 @@ struct tally {
 struct recount {
 	struct map dests; /* number -> struct tally */
 	uint64_t messages, bytes;
+	uint32_t last_dest;
 };
 
 static struct tally *tally_of(struct recount *r, uint32_t dest)
@@ -88,6 +89,10 @@ static int compare_dest(void *data, const MDB_val *k, const MDB_val *v)
 			       number);
 		return 0;
 	}
+	if (number > c->r->last_dest)
+		verify_problem(c->v,
+			       "destination %u is beyond the last number given",
+			       number);
 	t = map_get(&c->r->dests, slice_make(&number, sizeof(number)));
 	if (!t)
 		t = &none;
@@ -109,6 +114,7 @@ static int recount(struct verify *v, struct recount *r)
 				   add_message, r);
 	if (rc)
 		return rc;
+	r->last_dest = meta.last_dest;
 	compare(v, "messages", meta.messages, r->messages);
 	compare(v, "octets", meta.bytes, r->bytes);
 	rc = snapshot_walk(v->r, TABLE_DEST,

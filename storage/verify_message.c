@@ -75,9 +75,39 @@ static void check_due(struct look *l, const struct record_dest *d)
 				       d->dest);
 }
 
-static void check_dest(struct look *l, const struct record_dest *d)
+/* A destination means the domain of all its recipients. */
+static void check_domain(struct look *l, uint32_t dest)
 {
 	uint8_t key[KEY_DEST_MAX];
+	struct recipient_record r;
+	struct dest_record rec;
+	MDB_val val;
+
+	if (snapshot_get(l->v->r, TABLE_DEST, key, key_dest_number(key, dest),
+			 &val)) {
+		verify_message_problem(l->v, l->id, "destination %u is unknown",
+				       dest);
+		return;
+	}
+	if (record_decode_dest(env_slice(&val), &rec))
+		return; /* told with the counters */
+	for (uint16_t n = 0; n < l->rec.n_rcpts; n++) {
+		key_rcpt(key, l->id, n);
+		if (snapshot_get(l->v->r, TABLE_RECIPIENT, key, KEY_RCPT,
+				 &val) == 0 &&
+		    record_decode_recipient(env_slice(&val), &r) == 0 &&
+		    r.dest == dest && recipient_is_open(&r) &&
+		    !slice_eq(r.rcpt.domain, rec.domain))
+			verify_message_problem(l->v, l->id,
+					       "destination %u is not for the "
+					       "domain of recipient %u",
+					       dest, n);
+	}
+}
+
+static void check_dest(struct look *l, const struct record_dest *d)
+{
+	uint8_t key[KEY_DUE];
 	int open = count_open(l, d->dest, false);
 
 	if (open != d->open)
@@ -85,9 +115,7 @@ static void check_dest(struct look *l, const struct record_dest *d)
 				       "destination %u has %d open recipients, "
 				       "not %u",
 				       d->dest, open, d->open);
-	if (!is_there(l->v, TABLE_DEST, key, key_dest_number(key, d->dest)))
-		verify_message_problem(l->v, l->id, "destination %u is unknown",
-				       d->dest);
+	check_domain(l, d->dest);
 	key_due(key, d->dest, l->rec.env.arrived_at_ms, l->id);
 	if (!is_there(l->v, TABLE_AGE, key, KEY_DUE))
 		verify_message_problem(l->v, l->id,

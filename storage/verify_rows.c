@@ -7,22 +7,14 @@
 #include "mxhold/storage/verify_parts.h"
 
 enum {
-	ROWS_A_PAGE = 2000
-};
-
-/* A walk in pages: after each the snapshot ends and the key is kept. */
-struct walk {
-	struct verify *v;
-	uint8_t key[KEY_DEST_MAX]; /* where to go on */
-	size_t kn;
-	unsigned rows;
-	void (*check)(struct walk *w, const uint8_t *key);
-	size_t key_size;
-	enum table table;
+	ROWS_A_PAGE = 2000,
+	MORE = 1,
+	ENOUGH = 2
 };
 
 /* The message's record; false when there is none that can be read. */
-static bool get_message(struct walk *w, uint64_t id, struct message_record *rec)
+static bool get_message(struct verify_walk *w, uint64_t id,
+			struct message_record *rec)
 {
 	uint8_t key[KEY_ID];
 	MDB_val v;
@@ -33,7 +25,7 @@ static bool get_message(struct walk *w, uint64_t id, struct message_record *rec)
 	       record_decode_message(env_slice(&v), rec) == 0;
 }
 
-static bool get_entry(struct walk *w, uint64_t id, uint32_t dest,
+static bool get_entry(struct verify_walk *w, uint64_t id, uint32_t dest,
 		      struct message_record *rec, struct record_dest *d)
 {
 	if (!get_message(w, id, rec))
@@ -46,13 +38,13 @@ static bool get_entry(struct walk *w, uint64_t id, uint32_t dest,
 	return false;
 }
 
-static void orphan(struct walk *w, uint64_t id)
+static void orphan(struct verify_walk *w, uint64_t id)
 {
 	verify_message_problem(w->v, id, "a row in %s that nothing names",
 			       table_name(w->table));
 }
 
-static void check_due(struct walk *w, const uint8_t *key)
+static void check_due(struct verify_walk *w, const uint8_t *key)
 {
 	struct message_record rec;
 	struct record_dest d;
@@ -65,7 +57,7 @@ static void check_due(struct walk *w, const uint8_t *key)
 		orphan(w, id);
 }
 
-static void check_age(struct walk *w, const uint8_t *key)
+static void check_age(struct verify_walk *w, const uint8_t *key)
 {
 	struct message_record rec;
 	struct record_dest d;
@@ -76,7 +68,7 @@ static void check_age(struct walk *w, const uint8_t *key)
 		orphan(w, id);
 }
 
-static void check_expire(struct walk *w, const uint8_t *key)
+static void check_expire(struct verify_walk *w, const uint8_t *key)
 {
 	struct message_record rec;
 	uint64_t id = be64_get(key + 8);
@@ -86,7 +78,7 @@ static void check_expire(struct walk *w, const uint8_t *key)
 		orphan(w, id);
 }
 
-static void check_recipient(struct walk *w, const uint8_t *key)
+static void check_recipient(struct verify_walk *w, const uint8_t *key)
 {
 	struct message_record rec;
 	uint64_t id = be64_get(key);
@@ -97,7 +89,7 @@ static void check_recipient(struct walk *w, const uint8_t *key)
 
 /* Content belongs to a message, or is coming in, or waits for the sweeper.
  * One look an id: how many chunks there are, the message's look knows. */
-static void check_body(struct walk *w, const uint8_t *key)
+static void check_body(struct verify_walk *w, const uint8_t *key)
 {
 	uint64_t id = be64_get(key);
 	MDB_val v;
@@ -112,48 +104,60 @@ static void check_body(struct walk *w, const uint8_t *key)
 
 static int take_row(void *data, const MDB_val *k, const MDB_val *v)
 {
-	struct walk *w = data;
+	struct verify_walk *w = data;
+	const uint8_t *key = k->mv_data;
 
-	(void)v;
-	if (k->mv_size != w->key_size) {
+	if (w->first && key[0] != w->first)
+		return ENOUGH;
+	if (k->mv_size > KEY_DEST_MAX ||
+	    (w->key_size && k->mv_size != w->key_size)) {
 		verify_problem(w->v, "a key of %zu octets in %s", k->mv_size,
 			       table_name(w->table));
 		return MDB_CORRUPTED;
 	}
-	memcpy(w->key, k->mv_data, k->mv_size);
+	memcpy(w->key, key, k->mv_size);
 	w->kn = k->mv_size;
-	w->check(w, k->mv_data);
+	w->value = v;
+	w->check(w, key);
 	w->rows++;
-	return w->rows >= ROWS_A_PAGE || w->table == TABLE_BODY;
+	return w->rows >= ROWS_A_PAGE || w->table == TABLE_BODY ? MORE : 0;
 }
 
 /* The key just after this one: the same, with a NUL behind it. */
-static void step(struct walk *w)
+static void step(struct verify_walk *w)
 {
 	w->key[w->kn++] = 0;
 }
 
-static int walk(struct verify *v, enum table table, size_t key_size,
-		void (*check)(struct walk *w, const uint8_t *key))
+int verify_walk(struct verify_walk *w)
 {
-	struct walk w = {
-		.v = v, .check = check, .key_size = key_size, .table = table};
-	int rc = 1;
+	struct reader *r = w->v->r;
+	int rc = MORE;
 
-	w.kn = 1; /* one zero octet: before every row */
-	while (rc == 1) {
-		if (w.rows >= ROWS_A_PAGE || w.rows == 0) {
-			w.rows = 0;
-			if (snapshot_begin(v->r))
+	w->key[0] = w->first; /* one octet: before every row */
+	w->kn = 1;
+	while (rc == MORE) {
+		if (w->rows >= ROWS_A_PAGE || w->rows == 0) {
+			w->rows = 0;
+			if (snapshot_begin(r))
 				return -1;
 		}
-		rc = snapshot_walk(v->r, table, env_val(w.key, w.kn), take_row,
-				   &w);
-		step(&w);
-		if (rc != 1 || w.rows >= ROWS_A_PAGE)
-			snapshot_end(v->r);
+		rc = snapshot_walk(r, w->table, env_val(w->key, w->kn),
+				   take_row, w);
+		step(w);
+		if (rc != MORE || w->rows >= ROWS_A_PAGE)
+			snapshot_end(r);
 	}
-	return rc == 0 || rc == MDB_CORRUPTED ? 0 : -1;
+	return rc == 0 || rc == ENOUGH || rc == MDB_CORRUPTED ? 0 : -1;
+}
+
+static int walk(struct verify *v, enum table table, size_t key_size,
+		void (*check)(struct verify_walk *w, const uint8_t *key))
+{
+	struct verify_walk w = {
+		.v = v, .check = check, .key_size = key_size, .table = table};
+
+	return verify_walk(&w);
 }
 
 int verify_rows(struct verify *v)

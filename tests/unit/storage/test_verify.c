@@ -217,14 +217,156 @@ START_TEST(verify__finds_a_missing_destination)
 }
 END_TEST
 
+static size_t name_of(uint8_t k[KEY_DEST_MAX], const char *domain)
+{
+	return key_dest_name(k, DEST_DOMAIN, slice_str(domain));
+}
+
+/* New mail for the domain would go where other mail goes. */
+START_TEST(verify__finds_a_name_that_leads_elsewhere)
+{
+	uint8_t name[KEY_DEST_MAX], number[KEY_ID];
+	size_t n = name_of(name, "a.test");
+
+	key_id(number, dest_of("b.test"));
+	damage(TABLE_DEST, name, n, number, sizeof(number));
+	expect("the name a.test leads elsewhere");
+	expect("has a name that does not lead to it");
+}
+END_TEST
+
+START_TEST(verify__finds_a_missing_name)
+{
+	uint8_t name[KEY_DEST_MAX];
+
+	damage(TABLE_DEST, name, name_of(name, "a.test"), NULL, 0);
+	expect("has a name that does not lead to it");
+	ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
+START_TEST(verify__finds_a_name_of_nothing)
+{
+	uint8_t name[KEY_DEST_MAX], number[KEY_ID];
+
+	key_id(number, 77);
+	damage(TABLE_DEST, name, name_of(name, "c.test"), number,
+	       sizeof(number));
+	expect("the name c.test leads elsewhere");
+	ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
+START_TEST(verify__finds_a_recipient_of_another_domain)
+{
+	struct dest_record d = {
+		.domain = SLICE("c.test"), .messages = 1, .bytes = 5000};
+	uint8_t dest[KEY_DEST_MAX], record[RECORD_SMALL_MAX];
+	size_t n = key_dest_number(dest, dest_of("a.test"));
+
+	damage(TABLE_DEST, dest, n, record,
+	       record_encode_dest(record, sizeof(record), &d));
+	expect("is not for the domain of recipient 0");
+}
+END_TEST
+
+/* What comes next would get a number that is taken. */
+START_TEST(verify__finds_last_numbers_that_are_passed)
+{
+	struct meta_record meta = {.messages = 1, .bytes = 5000};
+	uint8_t at[16], record[RECORD_SMALL_MAX];
+
+	damage(TABLE_META, at, key_meta(at), record,
+	       record_encode_meta(record, sizeof(record), &meta));
+	expect("message: the last id given is passed");
+	expect("history: the last id given is passed");
+	expect("destination 1 is beyond the last number given");
+}
+END_TEST
+
+START_TEST(verify__finds_damaged_history)
+{
+	struct history_row row;
+	uint64_t before = 0;
+	size_t n = 1;
+
+	ck_assert_int_eq(history_read(reader, &before, &arena, &row, &n), 0);
+	key_id(key, before);
+	damage(TABLE_HISTORY, key, KEY_ID, "x", 1);
+	expect("history that cannot be read");
+	ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
+static void start_upload(struct job_part *p)
+{
+	*p = (struct job_part){.job.kind = JOB_PART, .id_at = SIZE_MAX};
+	fill_body(&p->body, 2 * CHUNK_SIZE, 1);
+	run(&p->job);
+	buf_done(&p->body);
+}
+
+START_TEST(verify__finds_an_upload_of_other_length)
+{
+	uint8_t record[RECORD_SMALL_MAX];
+	struct job_part p;
+
+	start_upload(&p);
+	key_id(key, p.up.id);
+	damage(TABLE_INCOMING, key, KEY_ID, record,
+	       record_encode_chunks(record, sizeof(record), (uint32_t)_i));
+	if (_i == 2) { /* as it is */
+		ck_assert_uint_eq(problems(), 0);
+		return;
+	}
+	expect("a row in incoming that its chunks do not bear out");
+	ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
+/* Its content would be taken away from under it. */
+START_TEST(verify__finds_a_message_that_is_to_be_swept)
+{
+	uint8_t record[RECORD_SMALL_MAX];
+
+	key_id(key, id);
+	damage(_i ? TABLE_SWEEP : TABLE_INCOMING, key, KEY_ID, record,
+	       record_encode_chunks(record, sizeof(record), 2));
+	expect("the message is there");
+	ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
+/* A mark of an import, and the same in the order of time. */
+static const uint8_t mark[] = "i"
+			      "IDIDIDID"
+			      "SUM.";
+static const uint8_t marked[] = "\1"
+				"TIMETIME"
+				"ID HERE.";
+static const uint8_t at_time[] = "j"
+				 "TIMETIME"
+				 "IDIDIDID"
+				 "SUM.";
+
+START_TEST(verify__finds_half_a_mark_of_an_import)
+{
+	damage(TABLE_META, mark, sizeof(mark) - 1, marked, sizeof(marked) - 1);
+	expect("a mark of an import without its other half");
+	ck_assert_uint_eq(problems(), 1);
+	damage(TABLE_META, at_time, sizeof(at_time) - 1, "\1", 1);
+	ck_assert_uint_eq(problems(), 0);
+	damage(TABLE_META, mark, sizeof(mark) - 1, NULL, 0);
+	ck_assert_uint_eq(problems(), 1);
+}
+END_TEST
+
 START_TEST(verify__uploads_are_no_problem)
 {
-	struct job_part p = {.job.kind = JOB_PART, .id_at = SIZE_MAX};
+	struct job_part p;
 
-	fill_body(&p.body, 2 * CHUNK_SIZE, 1);
-	run(&p.job);
+	start_upload(&p);
 	ck_assert_uint_eq(problems(), 0);
-	buf_done(&p.body);
 }
 END_TEST
 
@@ -252,6 +394,16 @@ int main(void)
 	tcase_add_test(t, verify__finds_a_message_gone_from_under_its_rows);
 	tcase_add_test(t, verify__finds_a_wrong_counter);
 	tcase_add_test(t, verify__finds_a_missing_destination);
+	tcase_add_test(t, verify__finds_a_name_that_leads_elsewhere);
+	tcase_add_test(t, verify__finds_a_missing_name);
+	tcase_add_test(t, verify__finds_a_name_of_nothing);
+	tcase_add_test(t, verify__finds_a_recipient_of_another_domain);
+	tcase_add_test(t, verify__finds_last_numbers_that_are_passed);
+	tcase_add_test(t, verify__finds_damaged_history);
+	tcase_add_loop_test(t, verify__finds_an_upload_of_other_length, 0, 4);
+	tcase_add_loop_test(t, verify__finds_a_message_that_is_to_be_swept, 0,
+			    2);
+	tcase_add_test(t, verify__finds_half_a_mark_of_an_import);
 	tcase_add_test(t, verify__uploads_are_no_problem);
 	suite_add_tcase(s, t);
 	return run_suite(s);
