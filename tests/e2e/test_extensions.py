@@ -226,6 +226,7 @@ class RequireTls(mxtest.Case):
         self.assertEqual(self.count(), 1)
 
     def test_tagged_mail_waits_for_a_primary_without_the_keyword(self):
+        # REP-25
         """TLS-30: no word of it leaves; others go on, and no breaker opens"""
         self.start()
         self.assertEqual(self.send_tagged()[0], 250)
@@ -244,6 +245,7 @@ class RequireTls(mxtest.Case):
             return "REQUIRETLS" in c.starttls()[1]
 
     def test_tagged_mail_waits_for_a_primary_that_nobody_proves(self):
+        # REP-25
         """TLS-30"""
         cert, key = mxtest.make_cert(self.top, "wrong.test")
         self.start()
@@ -308,6 +310,7 @@ class Certificates(mxtest.Case):
                 self.assertEqual(self.shown(name, version), self.pem(self.one))
 
     def test_only_tls_1_3_when_so_configured(self):
+        # TLS-7
         self.use(self.one, more='min_version = "1.3"')
         self.start()
         self.shown("mx2.test", ssl.TLSVersion.TLSv1_3)
@@ -345,6 +348,7 @@ class Certificates(mxtest.Case):
 
 class LeftAlone(mxtest.Case):
     def test_fields_of_others_pass_unchanged(self):
+        # ARC-1 TRC-3
         """TRC-1 TRC-2 AR-4: nothing is added but our Received"""
         content = (b"Delivered-To: user@example.test\r\nReturn-Path: <x@y.test>\r\n"
                    b"Authentication-Results: mx2.test; spf=pass smtp.mailfrom=y.test\r\n"

@@ -68,6 +68,9 @@ void script_octets(struct buf *b, struct slice text);
 bool directive_is(const struct step *step, const char *word,
 		  struct slice *rest);
 
+/* All that a server said is replies. 0, or -1: said why */
+int check_replies(const struct script *s, struct slice output);
+
 /* 0, or -1: said why */
 int run_server(const struct script *s, enum cut how, struct trace *t);
 int run_client(const struct script *s, enum cut how, struct trace *t);

@@ -415,7 +415,7 @@ static const struct {
 	{PRIMARY_TLS_MAY, "mx1.example.org", true, "S:250 HELP", "", 250, ""},
 };
 
-/* EXT-42, TLS-30, TLS-31 */
+/* REP-25, EXT-42, TLS-30, TLS-31 */
 START_TEST(transaction__gives_requiretls_mail_to_a_proved_host_only)
 {
 	const char *script[] = {"S:220 fake", "C:EHLO",
@@ -573,7 +573,7 @@ static struct envelope client(uint8_t last)
 	};
 }
 
-/* XC-4: each message's own client, then EHLO again. */
+/* TRC-4, XC-4: each message's own client, then EHLO again. */
 START_TEST(transaction__hands_over_by_xclient)
 {
 	static const char *const script[] = {
@@ -608,6 +608,7 @@ START_TEST(transaction__hands_over_by_xclient)
 }
 END_TEST
 
+/* TRC-4, XC-5 */
 START_TEST(transaction__hands_over_by_xforward)
 {
 	static const char *const script[] = {

@@ -102,6 +102,7 @@ static const struct {
 	{RCPT_REFUSED_FCRDNS, POLICY_REJECT, "550 5.7.25 why"},
 };
 
+/* REP-12, REP-23 */
 START_TEST(client__is_told_why)
 {
 	struct client_objection why = {.kind = replies[_i].kind, .text = "why"};

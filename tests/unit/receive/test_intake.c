@@ -179,7 +179,7 @@ START_TEST(intake__keeps_a_message_behind_its_trace_line)
 }
 END_TEST
 
-/* EXT-38 */
+/* AR-8, EXT-38 */
 START_TEST(intake__keeps_the_envelope_as_it_was_said)
 {
 	struct queue_message m;

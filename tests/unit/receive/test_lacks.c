@@ -125,7 +125,7 @@ static const struct {
 	{1000, 0, 1},
 };
 
-/* EXT-1: with our trace line it must still fit at the primary. */
+/* EXT-4, EXT-1: with our trace line it must still fit at the primary. */
 START_TEST(lacks__content_leaves_room_for_the_trace_line)
 {
 	struct lacks l = {.size = rooms[_i].size};

@@ -124,7 +124,7 @@ static const struct {
 	 "550 5.7.25 no reverse name of [11.22.33.46]"},
 };
 
-/* RX-19: postmaster is reached whatever is thought of the client. */
+/* REP-23, RX-19: postmaster is reached whatever is thought of the client. */
 START_TEST(receive__judges_a_client_at_rcpt)
 {
 	begin(actions[_i].policy, "");

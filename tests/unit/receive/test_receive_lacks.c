@@ -75,7 +75,7 @@ static const struct {
 	{EXT_HEARD, 0, "250-PIPELINING\r\n", "SMTPUTF8"},
 };
 
-/* RX-12, EXT-1, EXT-23, EXT-28 */
+/* EXT-26, RX-12, EXT-1, EXT-23, EXT-28 */
 START_TEST(receive__announces_what_a_known_primary_takes)
 {
 	char text[2048];
@@ -120,7 +120,7 @@ static const struct {
 	 "250 2.1.5"},
 };
 
-/* With a second primary that takes all, and says so. */
+/* TRC-5: With a second primary that takes all, and says so. */
 START_TEST(receive__refuses_at_rcpt_what_one_primary_lacks)
 {
 	char command[256];
@@ -160,8 +160,8 @@ static const struct {
 	{ALL, 800, "<a@b.test>", "S: x\r\n\r\n", "250 2.0.0"},
 };
 
-/* EXT-29, EXT-6: now rather than a report in a week; and when one recipient
- * can have it, it is taken for all (RX-29). */
+/* REP-18, EXT-29, EXT-6: now rather than a report in a week; and when one
+ * recipient can have it, it is taken for all (RX-29). */
 START_TEST(receive__refuses_at_the_end_what_no_primary_takes)
 {
 	char command[256];

@@ -45,6 +45,7 @@ static void tls_say(SSL *ssl, const char *command, const char *reply)
 	tls_expect(ssl, reply);
 }
 
+/* TLS-3 */
 START_TEST(receive_tls__keeps_a_message_that_came_by_tls)
 {
 	SSL *ssl;

@@ -54,7 +54,7 @@ static const struct {
 	{" SIZE=1\t", &all, BAD},
 };
 
-/* ADR-15 */
+/* EXT-48, ADR-15 */
 START_TEST(params__of_mail)
 {
 	struct smtp_mail_params p;
