@@ -13,11 +13,14 @@
 
 #include "loop_internal.h"
 
+#include "mxhold/base/log.h"
 #include "mxhold/base/mem.h"
+#include "mxhold/base/stats.h"
 
 enum {
 	BURST = 64, /* accepted in one turn: the loop has other guests */
 	PAUSE_MS = 100,
+	COMPLAIN_MS = 60 * 1000,
 };
 
 struct listener {
@@ -26,8 +29,12 @@ struct listener {
 	struct loop *loop;
 	int fd;
 	bool is_unix;
-	bool is_paused; /* by the owner */
-	bool is_short;  /* of descriptors: the timer runs */
+	bool is_paused;        /* by the owner */
+	bool is_short;         /* of descriptors: the timer runs */
+	bool was_short;        /* at the last accept, too */
+	int64_t complained_ms; /* of that; 0 = never */
+	int spare; /* given up for a moment to turn somebody away, or -1 */
+	const char *farewell; /* what he hears; NULL: nobody is turned away */
 	bool closed;
 	unsigned handles;
 	listener_on_accept on_accept;
@@ -123,6 +130,7 @@ static struct listener *new_listener(struct loop *l, int fd,
 	}
 	t->loop = l;
 	t->fd = fd;
+	t->spare = -1;
 	t->on_accept = on_accept;
 	t->data = data;
 	t->handles = 2;
@@ -228,6 +236,60 @@ static void on_pause_over(uv_timer_t *h)
 	poll_update(t);
 }
 
+static int take(struct listener *t, struct sockaddr_storage *sa)
+{
+	socklen_t n = sizeof(*sa);
+	memset(sa, 0, sizeof(*sa));
+	return accept4(t->fd, (struct sockaddr *)sa, &n,
+		       SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static void keep_spare(struct listener *t)
+{
+	if (t->farewell && t->spare < 0)
+		t->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* False: it could not be done, or nobody waits. */
+static bool turn_away(struct listener *t)
+{
+	struct sockaddr_storage sa;
+	close(t->spare);
+	t->spare = -1;
+	int fd = take(t, &sa);
+	if (fd >= 0) {
+		ssize_t n = send(fd, t->farewell, strlen(t->farewell),
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)n;
+		close(fd);
+		counter_add(&stats.sessions_refused, 1);
+	}
+	keep_spare(t);
+	return fd >= 0;
+}
+
+static void complain(struct listener *t)
+{
+	int64_t now_ms = loop_now_ms(t->loop);
+	if (t->complained_ms && now_ms - t->complained_ms < COMPLAIN_MS)
+		return;
+	t->complained_ms = now_ms;
+	log_why(LOG_ERROR, "descriptors.short",
+		"no connection can be taken: raise the limit of open files");
+}
+
+/* At first patience, which costs nobody anything. */
+static bool run_short(struct listener *t)
+{
+	complain(t);
+	if (t->was_short && t->spare >= 0 && turn_away(t))
+		return true;
+	t->was_short = true;
+	keep_spare(t);
+	pause_shortly(t);
+	return false;
+}
+
 static void hand_over(struct listener *t, int fd,
 		      const struct sockaddr_storage *sa)
 {
@@ -243,19 +305,16 @@ static void hand_over(struct listener *t, int fd,
  * reset while it waited, a firewall said no) is no reason to stop. */
 static bool accept_one(struct listener *t)
 {
-	struct sockaddr_storage sa = {0};
-	socklen_t n = sizeof(sa);
-	int fd = accept4(t->fd, (struct sockaddr *)&sa, &n,
-			 SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct sockaddr_storage sa;
+	int fd = take(t, &sa);
 	if (fd >= 0) {
+		t->was_short = false;
 		hand_over(t, fd, &sa);
 		return true;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-	    errno == ENOMEM) {
-		pause_shortly(t);
-		return false;
-	}
+	    errno == ENOMEM)
+		return run_short(t);
 	return errno != EAGAIN && errno != EWOULDBLOCK;
 }
 
@@ -266,6 +325,12 @@ static void on_readable(uv_poll_t *h, int status MX_UNUSED,
 	for (int i = 0; i < BURST && !t->closed && !t->is_paused; i++)
 		if (!accept_one(t))
 			break;
+}
+
+void listener_say_when_short(struct listener *t, const char *text)
+{
+	t->farewell = text;
+	keep_spare(t);
 }
 
 void listener_pause(struct listener *t)
@@ -331,4 +396,6 @@ void listener_close(struct listener *t)
 	uv_close((uv_handle_t *)&t->timer, on_timer_closed);
 	remove_path(t);
 	close(t->fd);
+	if (t->spare >= 0)
+		close(t->spare);
 }

@@ -2,6 +2,7 @@
 
 #include "mxhold/base/mem.h"
 #include "mxhold/net/listener.h"
+#include "mxhold/receive/gate.h"
 
 struct door {
 	struct doors *doors;
@@ -49,6 +50,7 @@ static int add(struct doors *d, struct listener *l,
 {
 	if (!l)
 		return -1;
+	listener_say_when_short(l, admission_refusal(ADMISSION_FULL));
 	d->v[d->n].listener = l;
 	d->v[d->n].listen = listen ? listen : listen_of(d->config, l);
 	d->n++;

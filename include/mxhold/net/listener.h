@@ -2,7 +2,9 @@
  * A listening TCP or unix socket: bound by us or handed over by systemd.
  * Accepted sockets are given out as descriptors (non-blocking, cloexec), so
  * that another loop may serve them. Pauses by itself for 100 ms when
- * descriptors run out (EMFILE); never gives up.
+ * descriptors run out (EMFILE); never gives up. When they are still out after
+ * that, and there is something to say, peers are taken with a descriptor kept
+ * for this, told so, and closed, rather than left hanging.
  */
 #ifndef MXHOLD_NET_LISTENER_H
 #define MXHOLD_NET_LISTENER_H
@@ -35,6 +37,8 @@ struct listener *listener_open_unix(struct loop *l, const char *path,
 struct listener *listener_inherit(struct loop *l, int fd,
 				  listener_on_accept on_accept, void *data,
 				  struct error *err);
+/* What peers hear when descriptors have run out: a literal. */
+void listener_say_when_short(struct listener *l, const char *text);
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l);
 /* The address it listens at (with the port that was chosen for port 0). */

@@ -246,6 +246,44 @@ START_TEST(listener__waits_when_descriptors_run_out)
 }
 END_TEST
 
+/* Who came when it was short still gets in; who comes when it still is hears
+ * so, and the descriptor kept for that is there for the next one, too. */
+START_TEST(listener__turns_peers_away_when_descriptors_stay_out)
+{
+	struct rlimit limit;
+	int spare[FDS_MAX], peers[4], n = 0;
+	char text[32];
+	open_at("127.0.0.1:0");
+	listener_say_when_short(l, "421 full\r\n");
+	for (int i = 0; i < 4; i++)
+		peers[i] = connect_here();
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = 64;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	while (n < FDS_MAX && (spare[n] = dup(peers[0])) >= 0)
+		n++;
+	for (int i = 0; i < 4; i++) {
+		ssize_t got;
+		do {
+			rig_settle(&rig);
+			got = recv(peers[i], text, sizeof(text), MSG_DONTWAIT);
+		} while (got < 0 && errno == EAGAIN);
+		ck_assert_int_eq(got, 10);
+		ck_assert_int_eq(memcmp(text, "421 full\r\n", 10), 0);
+		ck_assert_int_eq(recv(peers[i], text, sizeof(text), 0), 0);
+	}
+	ck_assert_int_eq(n_accepted, 0);
+	while (n > 0)
+		close(spare[--n]);
+	close(peers[0]);
+	peers[0] = connect_here();
+	until_accepted(1);
+	for (int i = 0; i < 4; i++)
+		close(peers[i]);
+	close_all();
+}
+END_TEST
+
 /* ---- unix ---- */
 
 static char dir[] = "/tmp/mxhold-sock-XXXXXX", path[64];
@@ -402,6 +440,7 @@ int main(void)
 		TEST(listener__accepts_nothing_while_paused),
 		TWICE(listener__stops_within_a_burst_when_paused_or_closed),
 		TEST(listener__waits_when_descriptors_run_out),
+		TEST(listener__turns_peers_away_when_descriptors_stay_out),
 		LOOP(unix_listener__has_the_mode_asked_for_and_goes_when_closed,
 		     modes),
 		TEST(unix_listener__replaces_an_old_socket),
