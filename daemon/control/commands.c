@@ -2,13 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mxhold/base/clock.h"
 #include "mxhold/base/mem.h"
 #include "mxhold/base/text.h"
 #include "mxhold/control/inner.h"
 #include "mxhold/mail/domain.h"
 
 enum {
-	RATE_MAX = 100000000
+	RATE_MAX = 100000000,
+	MAGNET_SINCE_MS = 24 * 3600 * 1000,
 };
 
 struct command {
@@ -240,6 +242,78 @@ static void run_recipients_del(struct request *r, const json_t *args)
 	order_rcpt(r, args, false);
 }
 
+static void give_rows(struct request *r, const json_t *rows)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (protocol_append_row(&r->out, row) == 0)
+			continue;
+		request_end(r, EXIT_FAILED, "the answer is too long");
+		return;
+	}
+	request_end(r, EXIT_DONE, NULL);
+}
+
+/* A domain as it is written, or in canonical form. */
+static const struct config_domain *find_domain(const struct config *c,
+					       const char *name)
+{
+	char canonical[DOMAIN_MAX];
+
+	if (domain_canonical(slice_str(name), canonical) < 0)
+		return NULL;
+	return config_domain(c, canonical);
+}
+
+static void run_magnet(struct request *r, const json_t *args)
+{
+	const struct control_parts *parts = &r->control->parts;
+	const char *name = text_arg(args, "domain");
+	const char *since = text_arg(args, "since");
+	const struct config_domain *domain = NULL;
+	int64_t age_ms = MAGNET_SINCE_MS;
+	json_t *rows;
+
+	if (*since && text_parse_duration(slice_str(since), &age_ms) < 0) {
+		request_end(r, EXIT_USAGE,
+			    "--since wants a duration, such as 3h");
+		return;
+	}
+	if (*name && !(domain = find_domain(parts->config, name))) {
+		request_end(r, EXIT_NO_MATCH, "there is no such domain");
+		return;
+	}
+	rows = parts->magnet(parts->data, domain ? domain->name : NULL,
+			     clock_wall_ms() - age_ms);
+	give_rows(r, rows);
+	json_decref(rows);
+}
+
+static void on_simulated(void *arg, json_t *result, const char *why)
+{
+	struct request *r = arg;
+
+	if (!request_is_wanted(r)) {
+		json_decref(result);
+		return;
+	}
+	if (result)
+		request_result(r, result);
+	else
+		request_end(r, EXIT_USAGE, why);
+}
+
+static void run_simulate(struct request *r, const json_t *args)
+{
+	const struct control_parts *parts = &r->control->parts;
+
+	r->is_busy = true;
+	parts->simulate(parts->data, args, on_simulated, r);
+}
+
 static void on_reloaded(void *arg, const char *complaints)
 {
 	struct request *r = arg;
@@ -275,6 +349,8 @@ static const struct command commands[] = {
 	{"recipients test", run_recipients_test},
 	{"recipients add", run_recipients_add},
 	{"recipients del", run_recipients_del},
+	{"magnet", run_magnet},
+	{"simulate", run_simulate},
 	{"config reload", run_reload},
 	{"queue import", import_run},
 };

@@ -29,6 +29,8 @@ enum ctl_args { /* what stands behind the verb */
 	CTL_DOMAIN,    /* DOMAIN */
 	CTL_EFFECTIVE, /* [--effective] */
 	CTL_TRACE,     /* ADDRESS|MESSAGE-ID|ID [--since 3d] */
+	CTL_MAGNET,    /* [DOMAIN] [--since 24h] */
+	CTL_SIMULATE,  /* --ip IP [--helo H] [--from F] --rcpt R */
 };
 
 struct ctl;
@@ -119,7 +121,8 @@ void ctl_print_json(const json_t *j);
 /* ctl_format.c: cells */
 extern const struct ctl_column ctl_columns_messages[], ctl_columns_primaries[],
 	ctl_columns_ages[], ctl_columns_events[], ctl_columns_trace[],
-	ctl_columns_learned[];
+	ctl_columns_learned[], ctl_columns_magnet[];
+void ctl_show_simulation(const json_t *r);
 void ctl_show_status(const json_t *r);
 void ctl_show_count(const json_t *r);
 void ctl_show_message(const json_t *r);

@@ -17,16 +17,23 @@ static const char *const filter_options[] = {
 	"domain", "from", "to",    "client", "older",
 	"newer",  "size", "state", "reason", "limit"};
 
-/* Options with a value that one command alone takes. */
+/* Options with a value that these commands alone take. */
 static const struct {
 	const char *name;
 	enum ctl_args args;
 	const char *owner;
-} own_options[] = {{"since", CTL_TRACE, "trace"}};
+} own_options[] = {
+	{"since", CTL_TRACE, "trace and magnet"},
+	{"since", CTL_MAGNET, "trace and magnet"},
+	{"ip", CTL_SIMULATE, "simulate"},
+	{"helo", CTL_SIMULATE, "simulate"},
+	{"rcpt", CTL_SIMULATE, "simulate"},
+	{"from", CTL_SIMULATE, "simulate and to commands that take a FILTER"},
+};
 
-static const char *const long_options[] = {"dir",    "yes",     "effective",
-					   "help",   "version", "quiet",
-					   "config", "output",  "since"};
+static const char *const long_options[] = {
+	"dir",    "yes",    "effective", "help", "version", "quiet",
+	"config", "output", "since",     "ip",   "helo",    "rcpt"};
 
 static int usage(const char *fmt, ...) MX_PRINTF(1, 2);
 
@@ -373,6 +380,17 @@ static int take_args(struct ctl *c, char **words, int n)
 			return wrong_count(c);
 		set_text(c, "what", words[0]);
 		return 0;
+	case CTL_MAGNET:
+		if (n > 1)
+			return wrong_count(c);
+		if (n == 1)
+			set_text(c, "domain", words[0]);
+		return 0;
+	case CTL_SIMULATE:
+		if (json_object_get(c->args, "ip") &&
+		    json_object_get(c->args, "rcpt"))
+			break;
+		return usage("simulate wants --ip and --rcpt");
 	case CTL_NONE:
 	case CTL_EFFECTIVE:
 		break;
@@ -383,8 +401,22 @@ static int take_args(struct ctl *c, char **words, int n)
 static bool is_own(const struct ctl *c, const char *name)
 {
 	for (size_t i = 0; i < MX_ARRAY_SIZE(own_options); i++)
-		if (strcmp(own_options[i].name, name) == 0)
-			return own_options[i].args == c->command->args;
+		if (strcmp(own_options[i].name, name) == 0 &&
+		    own_options[i].args == c->command->args)
+			return true;
+	return false;
+}
+
+static bool takes_filter(const struct ctl *c)
+{
+	return c->command->args == CTL_FILTER || c->command->args == CTL_EXPORT;
+}
+
+static bool is_of_filter(const char *name)
+{
+	for (size_t i = 0; i < MX_ARRAY_SIZE(filter_options); i++)
+		if (strcmp(filter_options[i], name) == 0)
+			return true;
 	return false;
 }
 
@@ -398,13 +430,14 @@ static int check_options(const struct ctl *c)
 		return usage("--effective belongs to config show");
 	for (size_t i = 0; i < MX_ARRAY_SIZE(own_options); i++)
 		if (json_object_get(c->args, own_options[i].name) &&
-		    own_options[i].args != c->command->args)
+		    !is_own(c, own_options[i].name) &&
+		    !(takes_filter(c) && is_of_filter(own_options[i].name)))
 			return usage("--%s belongs to %s", own_options[i].name,
 				     own_options[i].owner);
 	if (c->dir && c->command->args != CTL_EXPORT &&
 	    c->command->args != CTL_IMPORT)
 		return usage("--dir belongs to queue export and queue import");
-	if (c->command->args == CTL_FILTER || c->command->args == CTL_EXPORT)
+	if (takes_filter(c))
 		return 0;
 	json_object_foreach((json_t *)c->args, key, value)
 	{

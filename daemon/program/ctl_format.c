@@ -92,6 +92,11 @@ TEXT_CELL(cell_recipient, "recipient")
 TEXT_CELL(cell_text, "text")
 TEXT_CELL(cell_address, "address")
 TEXT_CELL(cell_by, "by")
+TEXT_CELL(cell_network, "network")
+NUMBER_CELL(cell_accepted, "accepted")
+NUMBER_CELL(cell_refused, "refused")
+NUMBER_CELL(cell_unknown, "unknown")
+TIME_CELL(cell_last, "last_at")
 NUMBER_CELL(cell_queued, "queued")
 NUMBER_CELL(cell_messages, "messages")
 SIZE_CELL(cell_size, "size")
@@ -188,6 +193,33 @@ const struct ctl_column ctl_columns_learned[] = {
 	{"CONFIRMED", false, cell_confirmed},
 	{"LASTS (PRIMARY UP)", false, cell_left},
 	{0},
+};
+
+/* "dnsbl 3, when_up 12" */
+static void cell_reasons(const json_t *row, char *out, size_t room)
+{
+	const char *key;
+	json_t *v;
+	size_t at = 0;
+
+	*out = '\0';
+	json_object_foreach(json_object_get(row, "reasons"), key, v)
+	{
+		int n = snprintf(out + at, room - at, "%s%s %" PRId64,
+				 at ? ", " : "", key,
+				 (int64_t)json_integer_value(v));
+
+		if (n < 0 || (size_t)n >= room - at)
+			return;
+		at += (size_t)n;
+	}
+}
+
+const struct ctl_column ctl_columns_magnet[] = {
+	{"NETWORK", false, cell_network},     {"DOMAIN", false, cell_domain},
+	{"ACCEPTED", true, cell_accepted},    {"REFUSED", true, cell_refused},
+	{"UNKNOWN", true, cell_unknown},      {"LAST", false, cell_last},
+	{"WHY REFUSED", false, cell_reasons}, {0},
 };
 
 static void bucket(const json_t *row, size_t i, char *out, size_t room)
@@ -363,6 +395,27 @@ void ctl_show_primary(const json_t *r)
 void ctl_show_rcpt(const json_t *r)
 {
 	show_fields(r);
+}
+
+void ctl_show_simulation(const json_t *r)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(json_object_get(r, "rules"), i, row)
+	{
+		char text[1024];
+
+		snprintf(text, sizeof(text), "%-6s  %s%s%s",
+			 text_at(row, "verdict"), text_at(row, "why"),
+			 *text_at(row, "reply") ? " -> " : "",
+			 text_at(row, "reply"));
+		say(text_at(row, "rule"), text);
+	}
+	say("RESULT", text_at(r, "verdict"));
+	if (*text_at(r, "rule"))
+		say("decided by", text_at(r, "rule"));
+	say("reply", text_at(r, "reply"));
 }
 
 void ctl_show_done(const json_t *r)

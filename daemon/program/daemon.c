@@ -109,6 +109,8 @@ static int make_control(struct daemon *d)
 		.reload = daemon_on_reload,
 		.test_rcpt = daemon_test_rcpt,
 		.order_rcpt = daemon_order_rcpt,
+		.magnet = daemon_on_magnet,
+		.simulate = daemon_on_simulate,
 		.alarms = on_alarms,
 		.data = d,
 	};

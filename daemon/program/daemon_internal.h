@@ -62,6 +62,13 @@ void daemon_test_rcpt(void *data, const char *domain, const char *address,
 void daemon_order_rcpt(void *data, const char *domain, const char *address,
 		       bool pin, control_on_ordered on_done, void *arg);
 
+/* daemon_door.c: for the control server (control.h) */
+json_t *daemon_on_magnet(void *data, const char *domain, int64_t since_ms);
+void daemon_on_simulate(void *data, const json_t *args,
+			void (*on_done)(void *arg, json_t *result,
+					const char *why),
+			void *arg);
+
 /* daemon_reload.c */
 
 /* What clients are shown. The state_dir in force may not be that of c: it

@@ -83,7 +83,7 @@ struct receive *receive_new(const struct receive_parts *parts,
 	r->client_dns = client_dns_new(parts->loop, parts->resolver, r->config);
 	r->escape = escape_new(RECEIVE_ESCAPE_MAX);
 	r->magnet = magnet_new();
-	map_init(&r->up);
+	map_init(&r->states);
 	r->home = mailbox_new(parts->loop, on_note, r);
 	r->look_at_primaries = timer_new(parts->loop, on_look_at_primaries, r);
 	on_look_at_primaries(r);
@@ -464,10 +464,7 @@ void receive_primary_state(struct receive *r, const char *primary, bool is_up,
 {
 	size_t n = strlen(primary) + 1;
 
-	if (is_up)
-		map_put(&r->up, slice_str(primary), r);
-	else
-		map_remove(&r->up, slice_str(primary));
+	receive_take_state(r, primary, is_up, up_ms);
 	for (size_t i = 0; i < r->n_workers && !r->stopping; i++) {
 		struct note_primary *p = mem_alloc(sizeof(*p) + n);
 
@@ -515,7 +512,7 @@ void receive_free(struct receive *r)
 	client_dns_free(r->client_dns);
 	escape_free(r->escape);
 	magnet_free(r->magnet);
-	map_done(&r->up, NULL);
+	map_done(&r->states, mem_free);
 	gate_free(r->gate);
 	primaries_free(r->primaries);
 	config_unref(r->config);

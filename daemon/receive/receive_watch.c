@@ -68,6 +68,35 @@ void receive_take_dns(struct receive *r, struct note_dns *n)
 
 /* ---- while the primary is up ---- */
 
+void receive_take_state(struct receive *r, const char *primary, bool is_up,
+			int64_t up_ms)
+{
+	struct worker_primary *p = map_get(&r->states, slice_str(primary));
+
+	if (!p) {
+		p = mem_alloc(sizeof(*p));
+		map_put(&r->states, slice_str(primary), p);
+	}
+	r->n_up = r->n_up - p->is_up + is_up;
+	p->is_up = is_up;
+	p->up_ms = up_ms;
+	p->at_ms = loop_now_ms(r->parts.loop);
+}
+
+bool receive_primary_is_up(const struct receive *r,
+			   const struct config_primary *primary, int64_t *up_ms)
+{
+	const struct worker_primary *known = NULL;
+
+	if (primary)
+		known = map_get(&r->states, slice_str(primary->name));
+	*up_ms = known ? known->up_ms : 0;
+	if (!known || !known->is_up)
+		return false;
+	*up_ms += loop_now_ms(r->parts.loop) - known->at_ms;
+	return true;
+}
+
 void receive_take_escape(struct receive *r, struct ticket *t)
 {
 	const struct escape_try attempt = {
@@ -85,7 +114,7 @@ void receive_count_door(struct receive *r, const struct inet_addr *client)
 {
 	struct inet_addr network = inet_client_network(client);
 
-	if (r->up.n > 0)
+	if (r->n_up > 0)
 		magnet_count(r->magnet, &network, "", MAGNET_DOOR, 1,
 			     clock_wall_ms());
 }

@@ -6,6 +6,8 @@
 #ifndef MXHOLD_CONTROL_CONTROL_H
 #define MXHOLD_CONTROL_CONTROL_H
 
+#include <jansson.h>
+
 #include "mxhold/config/config.h"
 #include "mxhold/control/protocol.h"
 #include "mxhold/net/loop.h"
@@ -44,6 +46,15 @@ struct control_parts {
 	/* `recipients add` and `del`: pins a recipient or forgets one. */
 	void (*order_rcpt)(void *data, const char *domain, const char *address,
 			   bool pin, control_on_ordered on_done, void *arg);
+	/* `magnet`: who came since then (wall) while the primary was up, as an
+	 * array of rows, a new reference. domain NULL: all. */
+	json_t *(*magnet)(void *data, const char *domain, int64_t since_ms);
+	/* `simulate`: on_done gets the result, a new reference; NULL with why
+	 * it could not be. Once, maybe within the call. */
+	void (*simulate)(void *data, const json_t *args,
+			 void (*on_done)(void *arg, json_t *result,
+					 const char *why),
+			 void *arg);
 	/* More alarms (recipients, disk, ...): lines. */
 	size_t (*alarms)(void *data, char (*out)[256], size_t max);
 	void *data;

@@ -44,6 +44,8 @@ struct receive_parts {
 };
 
 struct magnet_row;
+struct simulate_ask;
+struct simulation;
 
 struct receive *receive_new(const struct receive_parts *parts,
 			    struct error *err);
@@ -65,6 +67,11 @@ size_t receive_alarms(const struct receive *r, char (*out)[256], size_t max);
  * where counting began. domain NULL: all. */
 struct magnet_row *receive_magnet(struct receive *r, const char *domain,
 				  int64_t *since_ms, size_t *n);
+/* simulate.h: on_done gets a simulation that it owns (mem_free). Once, maybe
+ * within the call. */
+void receive_simulate(struct receive *r, const struct simulate_ask *ask,
+		      void (*on_done)(void *data, struct simulation *s),
+		      void *data);
 /* Addresses in use, for logs and tests (port 0). */
 size_t receive_addresses(const struct receive *r, struct endpoint *out,
 			 size_t max);

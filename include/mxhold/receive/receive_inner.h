@@ -1,7 +1,7 @@
 /*
  * The inside of the front door's main-loop side, shared by its files only:
  * receive.c (life, accepting, notes), receive_watch.c (what is watched over
- * all sessions). Main loop.
+ * all sessions), receive_simulate.c. Main loop.
  */
 #ifndef MXHOLD_RECEIVE_RECEIVE_INNER_H
 #define MXHOLD_RECEIVE_RECEIVE_INNER_H
@@ -27,8 +27,9 @@ struct receive {
 	struct client_dns *client_dns;
 	struct escape *escape;
 	struct magnet *magnet;
-	struct map up;   /* names of primaries that are up */
-	bool is_pressed; /* as the workers were told */
+	struct map states; /* of primaries by name: struct worker_primary */
+	size_t n_up;       /* of them */
+	bool is_pressed;   /* as the workers were told */
 	struct mailbox *home;
 	struct timer *look_at_primaries;
 	struct doors *doors;
@@ -51,6 +52,12 @@ void receive_count_door(struct receive *r, const struct inet_addr *client);
 void receive_take_dns(struct receive *r, struct note_dns *n);
 void receive_take_visits(struct receive *r, struct note_visits *v);
 void receive_take_escape(struct receive *r, struct ticket *t);
+/* Also its up-time clock; 0 while nothing was told. NULL: none is up. */
+bool receive_primary_is_up(const struct receive *r,
+			   const struct config_primary *primary,
+			   int64_t *up_ms);
+void receive_take_state(struct receive *r, const char *primary, bool is_up,
+			int64_t up_ms);
 /* May it be asked about at block lists, and held against it? */
 bool receive_is_judged(const struct receive *r, const struct inet_addr *a);
 
