@@ -204,6 +204,15 @@ START_TEST(config__conf_dir_adds_domains_and_later_files_win)
 }
 END_TEST
 
+/* EXT-30 */
+START_TEST(config__writes_hostname_in_a_labels)
+{
+	load("hostname = \"MX2.b\xc3\xbc"
+	     "cher.example\"\n" DOM "}\n");
+	ck_assert_str_eq(c->hostname, "mx2.xn--bcher-kva.example");
+}
+END_TEST
+
 START_TEST(config__strings_mean_what_they_say)
 {
 	setenv("MXHOLD_TEST_DIR", "/srv/x", 1);
@@ -313,6 +322,7 @@ int main(void)
 	tcase_add_test(t, config__domains_share_the_primary_they_name);
 	tcase_add_test(t, config__a_primary_without_hosts_is_found_by_mx);
 	tcase_add_test(t, config__conf_dir_adds_domains_and_later_files_win);
+	tcase_add_test(t, config__writes_hostname_in_a_labels);
 	tcase_add_test(t, config__strings_mean_what_they_say);
 	tcase_add_test(t, config__counts_who_uses_it);
 	tcase_add_test(t, config__says_what_needs_a_restart);

@@ -297,6 +297,63 @@ START_TEST(receive__a_proxy_must_speak_the_protocol)
 }
 END_TEST
 
+/* PP-2: nothing is said before the header is whole, and not for ever. */
+START_TEST(receive__a_silent_proxy_hears_no_banner)
+{
+	int fd;
+
+	door_open(&door, "+proxy_from = \"127.0.0.0/8\" }", "");
+	fd = client_open(&door);
+	client_send(fd, "PROXY TCP4 203.0.113.7 ");
+	client_expect_end(fd);
+	close(fd);
+	door_wait_empty(&door);
+	door_close(&door);
+}
+END_TEST
+
+#define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
+
+static const struct {
+	const char *p;
+	size_t n;
+	const char *client;
+} spoken[] = {
+#define IN(s) s, sizeof(s) - 1
+	{IN("PROXY UNKNOWN\r\n"), "[127.0.0.1]"},
+	{IN("PROXY UNKNOWN 203.0.113.7 192.0.2.1 1 25\r\n"), "[127.0.0.1]"},
+	{IN(SIGNATURE "\x20\0\0\0"), "[127.0.0.1]"},
+	{IN(SIGNATURE "\x20\x11\0\3xyz"), "[127.0.0.1]"},
+	/* with the TLV that says the client came by TLS 1.3 */
+	{IN(SIGNATURE "\x21\x11\0\x1e"
+		      "\xcb\0\x71\7\xc0\0\2\1\x12\x67\0\x19"
+		      "\x20\0\x0f\1\0\0\0\0\x21\0\7TLSv1.3"),
+	 "[203.0.113.7]"},
+};
+
+/* PP-4, PP-6: the proxy itself is the client; PP-8: its TLS is not ours. */
+START_TEST(receive__a_proxy_may_speak_for_itself)
+{
+	char *content;
+	size_t size;
+	int fd;
+
+	door_open(&door, "+proxy_from = \"127.0.0.0/8\" }", "");
+	fd = client_open(&door);
+	client_send_n(fd, spoken[_i].p, spoken[_i].n);
+	client_expect(fd, "220");
+	client_say(fd, "EHLO c.test", "250");
+	client_to_data(fd);
+	client_say(fd, "S: x\r\n\r\n.", "250 2.0.0");
+	close(fd);
+	door_check_one_message(&door, spoken[_i].client);
+	content = rig_content(&door.rig, 0, &size);
+	ck_assert_ptr_null(strstr(content, "ESMTPS"));
+	free(content);
+	door_close(&door);
+}
+END_TEST
+
 START_TEST(receive__counts_the_clients_behind_a_proxy)
 {
 	int fd[3];
@@ -511,6 +568,8 @@ int main(void)
 		TEST(receive__who_sends_too_much_has_time_to_finish),
 		TEST(receive__believes_a_proxy_it_knows),
 		TEST(receive__a_proxy_must_speak_the_protocol),
+		TEST(receive__a_silent_proxy_hears_no_banner),
+		LOOP(receive__a_proxy_may_speak_for_itself, spoken),
 		TEST(receive__counts_the_clients_behind_a_proxy),
 		TEST(receive__takes_xclient_from_whom_it_knows),
 		TEST(receive__xclient_attributes_stay_until_overwritten),

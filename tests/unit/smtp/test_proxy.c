@@ -20,6 +20,9 @@ static const struct {
 	{"PROXY TCP4 192.0.2.1 192.0.2.2 04711 25\r\n", PROXY_BAD},
 	{"PROXY TCP4 192.0.2.1 192.0.2.2 65536 25\r\n", PROXY_BAD},
 	{"PROXY TCP4 192.0.2.256 192.0.2.2 4711 25\r\n", PROXY_BAD},
+	{"PROXY TCP4 192.0.2.01 192.0.2.2 4711 25\r\n", PROXY_BAD},
+	{"PROXY TCP4 192.0.2.1 192.0.2.2 -1 25\r\n", PROXY_BAD},
+	{"PROXY TCP4 192.0.2.1\t192.0.2.2 4711 25\r\n", PROXY_BAD},
 	{"PROXY TCP4 2001:db8::1 2001:db8::2 4711 25\r\n", PROXY_BAD},
 	{"PROXY TCP6 192.0.2.1 192.0.2.2 4711 25\r\n", PROXY_BAD},
 	{"PROXY UDP4 192.0.2.1 192.0.2.2 4711 25\r\n", PROXY_BAD},
@@ -80,8 +83,12 @@ START_TEST(proxy__refuses_a_line_of_108_octets)
 }
 END_TEST
 
-#define SIG "\r\n\r\n\0\r\nQUIT\n"
-#define V4  "\xc0\0\2\1\xc0\0\2\2\x12\x67\0\x19"
+#define SIG  "\r\n\r\n\0\r\nQUIT\n"
+#define V4   "\xc0\0\2\1\xc0\0\2\2\x12\x67\0\x19"
+#define IP6  "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"
+#define V6   IP6 IP6 "\x12\x67\0\x19"
+#define X54  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X216 X54 X54 X54 X54 /* two paths of 108 octets */
 
 static const struct {
 	const char *p;
@@ -92,6 +99,12 @@ static const struct {
 #define IN(s) s, sizeof(s) - 1
 	{IN(SIG "\x21\x11\0\x0c" V4), PROXY_OK, false},
 	{IN(SIG "\x21\x11\0\x10" V4 "\4\0\1x"), PROXY_OK, false},
+	{IN(SIG "\x21\x21\0\x24" V6), PROXY_OK, false},
+	{IN(SIG "\x21\x21\0\x27" V6 "\4\0\0"), PROXY_OK, false},
+	{IN(SIG "\x21\x21\0\x0c" V4), PROXY_BAD, false},
+	{IN(SIG "\x21\x31\0\xd8" X216), PROXY_OK, true},
+	{IN(SIG "\x21\x31\0\x24" V6), PROXY_BAD, true},
+	{IN(SIG "\x21\0\0\3xyz"), PROXY_OK, true},
 	{IN(SIG "\x20\0\0\0"), PROXY_OK, true},
 	{IN(SIG "\x20\x11\0\2xx"), PROXY_OK, true},
 	{IN(SIG "\x21\0\0\0"), PROXY_OK, true},
