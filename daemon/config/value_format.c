@@ -4,13 +4,20 @@
 #include "mxhold/base/assert.h"
 #include "mxhold/config/value.h"
 
-/* libConfuse expands ${NAME} and backslashes in double quotes. */
+/* libConfuse expands ${NAME} and backslashes in double quotes; a string has
+ * no line end (lexer.h), and a terminal no use for the other controls. */
 int value_quote(struct buf *out, const char *text)
 {
 	int rc = buf_append_str(out, "\"");
 
 	for (const char *p = text; *p; p++) {
-		if (*p == '"' || *p == '\\' || (*p == '$' && p[1] == '{'))
+		unsigned char c = (unsigned char)*p;
+
+		if (c < ' ' || c == 0x7f) {
+			rc |= buf_printf(out, "\\%03o", c);
+			continue;
+		}
+		if (c == '"' || c == '\\' || (c == '$' && p[1] == '{'))
 			rc |= buf_append_str(out, "\\");
 		rc |= buf_append(out, p, 1);
 	}

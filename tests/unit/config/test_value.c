@@ -80,6 +80,17 @@ START_TEST(value__quotes_what_would_be_expanded)
 }
 END_TEST
 
+START_TEST(value__quotes_controls)
+{
+	struct buf out;
+
+	buf_init(&out, 1000);
+	value_quote(&out, "a\n1\x1b[m\x7f");
+	ck_assert(slice_eq(buf_slice(&out), SLICE("\"a\\0121\\033[m\\177\"")));
+	buf_done(&out);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("value");
@@ -89,6 +100,7 @@ int main(void)
 
 	tcase_add_loop_test(t, value__reads_and_writes, 0, MX_ARRAY_SIZE(rows));
 	tcase_add_test(t, value__quotes_what_would_be_expanded);
+	tcase_add_test(t, value__quotes_controls);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
