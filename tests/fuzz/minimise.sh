@@ -19,7 +19,9 @@ for target in "$@"; do
 	find "$corpus/$target" -type f -regextype posix-extended \
 		! -regex '.*/[0-9a-f]{40}' \
 		-exec cp -t "$small" {} +
-	"./$target" -merge=1 -max_len="$longest" -timeout=10 "$small" \
+	# By code alone: how often it is run would make a file of each number.
+	"./$target" -set_cover_merge=1 -use_counters=0 -timeout=10 \
+		-max_len="$longest" "$small" \
 		"seeds/$target" "$corpus/$target" "new/$target" \
 		>"new/$target.merge" 2>&1
 	find "$corpus/$target" -type f -regextype posix-extended \
