@@ -146,6 +146,25 @@ static void decode_peer(struct slice raw)
 	check_same(raw, dir_encode_peer(again, DIR_RECORD_MAX, &p));
 }
 
+static void decode_learned_domain(struct slice raw)
+{
+	struct learned_domain d;
+
+	if (dir_decode_learned_domain(raw, &d) == 0)
+		check_same(raw, dir_encode_learned_domain(again, DIR_RECORD_MAX,
+							  &d));
+}
+
+static void decode_learned(struct slice raw)
+{
+	struct learned_record r;
+
+	if (dir_decode_learned(raw, &r))
+		return;
+	FUZZ_CHECK(r.kind > LEARNED_NOTHING && r.kind < LEARNED_KINDS);
+	check_same(raw, dir_encode_learned(again, DIR_RECORD_MAX, &r));
+}
+
 /* --- there and back ---------------------------------------------------- */
 
 static struct slice some_text(struct slice *in)
@@ -273,9 +292,10 @@ static void encode_peer(struct slice in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const decoders[])(struct slice) = {
-		decode_message, decode_recipient,  decode_dest,
-		decode_meta,    decode_chunks,     decode_history,
-		decode_domain,  decode_generation, decode_peer,
+		decode_message,        decode_recipient,  decode_dest,
+		decode_meta,           decode_chunks,     decode_history,
+		decode_domain,         decode_generation, decode_peer,
+		decode_learned_domain, decode_learned,
 	};
 	static void (*const encoders[])(struct slice) = {
 		encode_message, encode_recipient, encode_history, encode_peer};

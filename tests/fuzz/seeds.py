@@ -309,6 +309,9 @@ def from_records():
         b"\x01\x03" + signed(1) + signed(2) + varint(3) + text(b"refused") +
         varint(255) + varint(1 << 40) + signed(4) + signed(5) + signed(6) +
         b"\x02\x04\xc0\x00\x02\x01\x00\x19\x06" + b"\x20" * 16 + b"\x09\xdd",
+        b"\x01" + struct.pack(">IQ", 7, 1 << 60) + signed(-9) + signed(9) +
+        varint(1000) * 3,
+        b"\x01\x01\x01" + signed(9) + signed(1790000000000) + signed(0),
     ]
     for kind, record in enumerate(kinds):
         put("fuzz_record", bytes([kind]) + record)
