@@ -37,8 +37,11 @@ static bool is_enhanced(struct slice text, char class)
 	if (text.n == 0 || text.p[0] != class)
 		return false;
 	text = slice_skip(text, 1);
-	return take_number(&text) && take_number(&text) &&
-	       (text.n == 0 || text.p[0] == ' ');
+	for (int i = 0; i < 2; i++) { /* subject and detail */
+		if (!take_number(&text))
+			return false;
+	}
+	return text.n == 0 || text.p[0] == ' ';
 }
 
 static bool is_line(struct slice line)

@@ -207,7 +207,8 @@ static void check_everywhere(const struct text *body)
 {
 	for (int reject = 0; reject < 2; reject++) {
 		check_data(body, SIZE_MAX, reject);
-		for (size_t cut = 1; cut < body->n + 6; cut++)
+		/* up to the payload; what stands behind is plain text */
+		for (size_t cut = 1; cut < body->n - sizeof(payload); cut++)
 			check_data(body, cut, reject);
 	}
 }
@@ -309,7 +310,7 @@ static void check_chunks(const struct text *body, size_t at, size_t cut,
  * within a chunk, wherever the chunks and the input are cut */
 START_TEST(smuggling__a_chunk_ends_behind_its_octets)
 {
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		struct text body = {.n = 0};
 
 		append(&body, SLICE("one"));
