@@ -115,11 +115,19 @@ static void forget(struct serving *s)
 		continue;
 }
 
+/* As the daemon would say of it. */
+static bool has_room(const struct serving *s)
+{
+	return store_has_room(s->parts.store,
+			      import_parcel(s->import)->past.size);
+}
+
 static void begin(struct serving *s, const json_t *args)
 {
 	struct reader *reader = reader_new(s->parts.store);
 	struct error err = {0};
 	uint64_t twin = 0;
+	bool wanted;
 	int rc = -1;
 
 	forget(s);
@@ -129,11 +137,14 @@ static void begin(struct serving *s, const json_t *args)
 		rc = reader_imported(reader, &import_parcel(s->import)->past,
 				     &twin);
 	reader_free(reader);
-	if (rc >= 0)
-		give_id(s, "twin", rc == 0 ? twin : 0);
-	else
+	wanted = rc == 1 && has_room(s);
+	if (rc < 0)
 		fail(s, s->import ? "the queue cannot be read" : err.text);
-	if (rc != 1)
+	else if (rc == 1 && !wanted)
+		fail(s, "there is no room in the queue");
+	else
+		give_id(s, "twin", rc == 0 ? twin : 0);
+	if (!wanted)
 		forget(s);
 }
 

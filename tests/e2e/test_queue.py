@@ -264,6 +264,27 @@ class Moving(mxtest.Case):
         self.assertEqual(self.take("--dry-run")["imported"], 4)
         self.assertEqual(self.count(), 0)
 
+    def test_import_leaves_the_reserve_alone_up_and_down(self):
+        self.start()
+        self.send(message())
+        self.export()
+        self.new_host()
+        self.stop()
+        self.write("mxholdd.conf", self.config_text().replace(
+            'reserve = "1M"', 'reserve = "1000T"'))
+        with open(self.log_file, "ab") as log:
+            self.daemon = subprocess.Popen(
+                [os.path.join(mxtest.BIN, "mxholdd"), "-c", self.path("mxholdd.conf")],
+                stderr=log, stdout=log)
+        wait_for("the door", lambda: mxtest.is_open(self.ip, self.SMTP))
+        for stopped in (False, True):
+            if stopped:
+                self.stop()
+            code, text = self.complaints("queue", "import", self.path("out"))
+            self.assertEqual(code, 1, text)
+            self.assertIn("no room in the queue", text)
+            self.assertEqual(self.count(), 0)
+
     def test_import_says_what_is_missing(self):
         self.start()
         os.mkdir(self.path("empty"))
