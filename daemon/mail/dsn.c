@@ -11,7 +11,8 @@
 
 enum {
 	LINES_MAX = 20, /* of one reply */
-	LINE_MAX_SHOWN = 500
+	LINE_MAX_SHOWN = 500,
+	ESCAPED_MAX = 900 /* of an address: a line has 998 (RFC 5322 2.1.1) */
 };
 
 bool dsn_is_wanted(const struct envelope *env, uint8_t notify,
@@ -58,12 +59,29 @@ void dsn_put_clean(struct dsn_writer *w, struct slice s, size_t max)
 		dsn_put(w, "...");
 }
 
+/* Eight characters and more for one; none of them is cut. */
+static void put_escaped(struct dsn_writer *w, struct slice s)
+{
+	size_t before = w->out->n;
+
+	while (s.n && !w->full) {
+		struct slice one = slice_head(s, text_utf8_next(s, NULL));
+
+		if (w->out->n - before > ESCAPED_MAX) {
+			dsn_put(w, "...");
+			return;
+		}
+		w->full = utf8_xtext_append(w->out, one);
+		s = slice_skip(s, one.n);
+	}
+}
+
 void dsn_put_address(struct dsn_writer *w, struct slice address)
 {
 	if (w->utf8 || text_is_ascii(address) || !text_is_utf8(address))
 		dsn_put_clean(w, address, LINE_MAX_SHOWN);
 	else
-		w->full = w->full || utf8_xtext_append(w->out, address);
+		put_escaped(w, address);
 }
 
 void dsn_put_date(struct dsn_writer *w, const char *field, int64_t wall_ms)

@@ -21,7 +21,8 @@ struct dsn_writer {
 void dsn_put(struct dsn_writer *w, const char *fmt, ...) MX_PRINTF(2, 3);
 /* At most max octets of s, controls (and non-ASCII without utf8) as "?". */
 void dsn_put_clean(struct dsn_writer *w, struct slice s, size_t max);
-/* An address: as it is, or with \x{HEX} where the report must be ASCII. */
+/* An address: as it is, or with \x{HEX} where the report must be ASCII; cut
+ * where the line would be too long. */
 void dsn_put_address(struct dsn_writer *w, struct slice address);
 /* "FIELD: date", or nothing when the time is 0. */
 void dsn_put_date(struct dsn_writer *w, const char *field, int64_t wall_ms);

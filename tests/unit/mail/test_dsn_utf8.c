@@ -71,6 +71,24 @@ START_TEST(dsn_utf8__turns_seven_bit_for_a_return_path_without_smtputf8)
 }
 END_TEST
 
+/* Escaped, an address grows by four and an ORCPT of 500 octets too. */
+START_TEST(dsn_utf8__cuts_an_address_that_escapes_make_too_long)
+{
+	char orcpt[500] = "utf-8;";
+
+	for (size_t i = 6; i < sizeof(orcpt); i += 2)
+		memcpy(orcpt + i, "\xc3\xa9", 2);
+	utf8_case();
+	c.dsn.seven_bit = true;
+	c.rcpts[0].orcpt = slice_make(orcpt, sizeof(orcpt));
+	case_build(&c);
+	ck_assert(strstr(c.text, "\\x{E9}\\x{E9}...\r\nFinal-Recipient:"));
+	for (const char *p = c.text, *end; (end = strstr(p, "\r\n"));
+	     p = end + 2)
+		ck_assert_int_le(end - p, 998);
+}
+END_TEST
+
 START_TEST(dsn_utf8__reaches_a_utf8_sender_with_utf8_alone)
 {
 	utf8_case();
@@ -151,6 +169,7 @@ int main(void)
 		"dsn_utf8", TEST(dsn_utf8__uses_the_global_forms),
 		TEST(dsn_utf8__returns_global_headers),
 		TEST(dsn_utf8__turns_seven_bit_for_a_return_path_without_smtputf8),
+		TEST(dsn_utf8__cuts_an_address_that_escapes_make_too_long),
 		TEST(dsn_utf8__reaches_a_utf8_sender_with_utf8_alone),
 		TEST(dsn_utf8__keeps_the_classic_forms_when_all_is_ascii),
 		TEST(dsn_utf8__keeps_the_classic_forms_for_legacy_eight_bit),
