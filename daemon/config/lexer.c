@@ -56,10 +56,13 @@ static void scan_comment(struct scan *s)
 	blank(s, strcspn(p, "\n"));
 }
 
-/* ${NAME} that stands for nothing is a mistake; ${NAME:-other} is not. */
+/*
+ * ${NAME} that stands for nothing is a mistake; ${NAME:-other} is not. One
+ * without its brace goes on to the next in the file for libConfuse.
+ */
 static void check_variables(struct scan *s, const char *p, size_t n)
 {
-	for (size_t i = 0; i + 2 < n; i++) {
+	for (size_t i = 0; i + 1 < n; i++) {
 		char name[128];
 		size_t len;
 
@@ -70,6 +73,12 @@ static void check_variables(struct scan *s, const char *p, size_t n)
 		if (p[i] != '$' || p[i + 1] != '{')
 			continue;
 		len = strcspn(p + i + 2, "}");
+		if (i + 2 + len >= n) {
+			scan_complain(s, "the ${ on this line is never "
+					 "closed; put a backslash before it "
+					 "for the characters themselves");
+			return;
+		}
 		snprintf(name, sizeof(name), "%.*s", (int)len, p + i + 2);
 		if (strstr(name, ":-") || getenv(name))
 			continue;

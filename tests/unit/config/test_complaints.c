@@ -185,6 +185,12 @@ static const struct {
 	{HOST "user = \"${NO_SUCH_VARIABLE_HERE}\"\n" DOM,
 	 "@/c:2: ${NO_SUCH_VARIABLE_HERE} names a variable that is not set; "
 	 "put a backslash before it for the characters themselves\n"},
+	{HOST "user = \"${HOME\"\nstate_dir = \"/a:-}\"\n" DOM,
+	 "@/c:2: the ${ on this line is never closed; put a backslash before "
+	 "it for the characters themselves\n"},
+	{HOST "user = \"a${\"\nstate_dir = \"/a:-}\"\n" DOM,
+	 "@/c:2: the ${ on this line is never closed; put a backslash before "
+	 "it for the characters themselves\n"},
 	{HOST "/* open\n" DOM,
 	 "@/c:2: the comment that begins here is never closed with */\n"},
 	{HOST "smtp { max_hops = 3\n",
