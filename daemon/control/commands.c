@@ -349,6 +349,8 @@ static const struct command commands[] = {
 	{"recipients test", run_recipients_test},
 	{"recipients add", run_recipients_add},
 	{"recipients del", run_recipients_del},
+	{"recipients sync", lists_sync},
+	{"recipients accept", lists_accept},
 	{"magnet", run_magnet},
 	{"simulate", run_simulate},
 	{"config reload", run_reload},
@@ -374,6 +376,13 @@ static void copy_primaries(const struct control_parts *parts,
 	}
 }
 
+static void start_query(struct request *r, const char *name)
+{
+	if (strcmp(name, "recipients diff") == 0)
+		request_be_patient(r);
+	request_query(r);
+}
+
 static void run_query(struct request *r, const char *name, const json_t *args)
 {
 	const struct control_parts *parts = &r->control->parts;
@@ -383,6 +392,8 @@ static void run_query(struct request *r, const char *name, const json_t *args)
 	struct error err = {0};
 
 	copy_primaries(parts, &live);
+	live.gather = parts->gather;
+	live.gather_data = parts->data;
 	if (strcmp(name, "status") == 0)
 		live.n_alarms = parts->alarms(parts->data, live.alarms,
 					      MX_ARRAY_SIZE(live.alarms));
@@ -394,7 +405,7 @@ static void run_query(struct request *r, const char *name, const json_t *args)
 	else if (json_is_true(json_object_get(args, "apply")))
 		change_start(r);
 	else
-		request_query(r);
+		start_query(r, name);
 }
 
 static void run(struct request *r, const struct protocol_request *p)

@@ -27,6 +27,9 @@ static const struct query_command commands[] = {
 	{"msg log", false, query_step_log},
 	{"trace", false, query_step_trace},
 	{"recipients learned", false, query_step_learned},
+	{"recipients list", false, query_step_recipients},
+	{"recipients sources", false, query_step_sources},
+	{"recipients diff", false, query_step_diff},
 };
 
 static const struct query_command *find(const char *name)
@@ -129,6 +132,7 @@ void query_free(struct query *q)
 	if (q->reader)
 		reader_free(q->reader);
 	query_ages_done(q);
+	query_lists_done(q);
 	query_live_done(&q->live);
 	filter_done(&q->filter);
 	json_decref(q->args);

@@ -7,17 +7,6 @@
 #include "mxhold/mail/domain.h"
 #include "mxhold/storage/directory_learned.h"
 
-static const struct config_domain *find_domain(const struct query *q)
-{
-	const char *name =
-		json_string_value(json_object_get(q->args, "domain"));
-	char canonical[DOMAIN_MAX];
-
-	if (!name || domain_canonical(slice_str(name), canonical))
-		return NULL;
-	return config_domain(q->config, canonical);
-}
-
 static void set_terms(const struct query *q, const struct config_domain *d,
 		      struct learned_terms *out)
 {
@@ -66,7 +55,9 @@ static json_t *row_of(const struct config_domain *d,
 
 enum query_more query_step_learned(struct query *q, struct buf *out)
 {
-	const struct config_domain *d = find_domain(q);
+	const struct config_domain *d = query_find_domain(
+		q->config,
+		json_string_value(json_object_get(q->args, "domain")));
 	struct learned_row *rows;
 	struct learned_terms terms;
 	size_t n = 0;

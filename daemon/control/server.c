@@ -18,6 +18,7 @@ enum {
 	SOCKET_MODE = 0660,
 	QUEUED_MAX = 256 * 1024, /* octets unread by the client */
 	IDLE_MS = 120 * 1000,
+	PATIENCE_MS = 900 * 1000,
 	JOB_POLL_US = 1000,
 };
 
@@ -89,6 +90,11 @@ void request_result(struct request *r, json_t *result)
 	protocol_append_result(&r->out, result);
 	json_decref(result);
 	request_end(r, EXIT_DONE, NULL);
+}
+
+void request_be_patient(struct request *r)
+{
+	stream_deadline(r->conn->stream, PATIENCE_MS);
 }
 
 /* Queries: pages on the work pool while the client keeps up */

@@ -27,6 +27,8 @@ enum ctl_args { /* what stands behind the verb */
 	CTL_NAME_RATE, /* NAME RATE */
 	CTL_RCPT,      /* [DOMAIN] ADDRESS */
 	CTL_DOMAIN,    /* DOMAIN */
+	CTL_DOMAINS,   /* [DOMAIN] */
+	CTL_ANY,       /* whatever: it is refused anyway */
 	CTL_EFFECTIVE, /* [--effective] */
 	CTL_TRACE,     /* ADDRESS|MESSAGE-ID|ID [--since 3d] */
 	CTL_MAGNET,    /* [DOMAIN] [--since 24h] */
@@ -121,7 +123,8 @@ void ctl_print_json(const json_t *j);
 /* ctl_format.c: cells */
 extern const struct ctl_column ctl_columns_messages[], ctl_columns_primaries[],
 	ctl_columns_ages[], ctl_columns_events[], ctl_columns_trace[],
-	ctl_columns_learned[], ctl_columns_magnet[];
+	ctl_columns_learned[], ctl_columns_magnet[], ctl_columns_recipients[],
+	ctl_columns_sources[], ctl_columns_lists[], ctl_columns_differences[];
 void ctl_show_simulation(const json_t *r);
 void ctl_show_status(const json_t *r);
 void ctl_show_count(const json_t *r);
@@ -138,6 +141,7 @@ void ctl_show_imported(const json_t *r);
 enum exit_code ctl_run_plain(struct ctl *c);
 enum exit_code ctl_run_raw(struct ctl *c);
 enum exit_code ctl_run_change(struct ctl *c);
+enum exit_code ctl_run_no_import(struct ctl *c);
 enum exit_code ctl_run_config_check(struct ctl *c);
 enum exit_code ctl_run_config_show(struct ctl *c);
 enum exit_code ctl_run_help(struct ctl *c);

@@ -373,6 +373,14 @@ static int take_args(struct ctl *c, char **words, int n)
 			return wrong_count(c);
 		set_text(c, "domain", words[0]);
 		return 0;
+	case CTL_DOMAINS:
+		if (n > 1)
+			return wrong_count(c);
+		if (n)
+			set_text(c, "domain", words[0]);
+		return 0;
+	case CTL_ANY:
+		return 0;
 	case CTL_RCPT:
 		return take_rcpt(c, words, n);
 	case CTL_TRACE:

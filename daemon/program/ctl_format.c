@@ -97,6 +97,14 @@ NUMBER_CELL(cell_accepted, "accepted")
 NUMBER_CELL(cell_refused, "refused")
 NUMBER_CELL(cell_unknown, "unknown")
 TIME_CELL(cell_last, "last_at")
+TEXT_CELL(cell_kind, "kind")
+TEXT_CELL(cell_change, "change")
+TEXT_CELL(cell_source, "source")
+TEXT_CELL(cell_problem, "problem")
+NUMBER_CELL(cell_entries, "entries")
+TIME_CELL(cell_tried, "tried_at")
+TIME_CELL(cell_good, "good_at")
+TIME_CELL(cell_loaded, "loaded_at")
 NUMBER_CELL(cell_queued, "queued")
 NUMBER_CELL(cell_messages, "messages")
 SIZE_CELL(cell_size, "size")
@@ -220,6 +228,36 @@ const struct ctl_column ctl_columns_magnet[] = {
 	{"ACCEPTED", true, cell_accepted},    {"REFUSED", true, cell_refused},
 	{"UNKNOWN", true, cell_unknown},      {"LAST", false, cell_last},
 	{"WHY REFUSED", false, cell_reasons}, {0},
+};
+
+const struct ctl_column ctl_columns_recipients[] = {
+	{"ADDRESS", false, cell_address},
+	{"KIND", false, cell_kind},
+	{0},
+};
+
+const struct ctl_column ctl_columns_differences[] = {
+	{"", false, cell_change},
+	{"ADDRESS", false, cell_address},
+	{"KIND", false, cell_kind},
+	{0},
+};
+
+const struct ctl_column ctl_columns_sources[] = {
+	{"DOMAIN", false, cell_domain},   {"SOURCE", false, cell_source},
+	{"STATE", false, cell_state},     {"ENTRIES", true, cell_entries},
+	{"TRIED", false, cell_tried},     {"GOOD", false, cell_good},
+	{"PROBLEM", false, cell_problem}, {0},
+};
+
+const struct ctl_column ctl_columns_lists[] = {
+	{"DOMAIN", false, cell_domain},
+	{"STATE", false, cell_state},
+	{"ENTRIES", true, cell_entries},
+	{"LOADED", false, cell_loaded},
+	{"GOOD", false, cell_good},
+	{"PROBLEM", false, cell_problem},
+	{0},
 };
 
 static void bucket(const json_t *row, size_t i, char *out, size_t room)

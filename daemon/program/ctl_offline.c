@@ -10,6 +10,7 @@
 #include "mxhold/control/query.h"
 #include "mxhold/net/digest.h"
 #include "mxhold/receive/facts.h"
+#include "mxhold/receive/recipients_load.h"
 #include "mxhold/storage/directory.h"
 #include "mxhold/storage/verify.h"
 
@@ -108,6 +109,14 @@ static enum exit_code run_query(struct query *q, const struct ctl_sink *sink)
 	return exit;
 }
 
+static struct directory_load *gather(void *data, struct directory *d,
+				     const struct config_domain *domain,
+				     struct error *err)
+{
+	(void)data;
+	return recipients_gather(d, domain, NULL, err);
+}
+
 static enum exit_code query_offline(struct ctl *c, struct ctl_offline_parts *o,
 				    const char *command, json_t *args,
 				    const struct ctl_sink *sink)
@@ -118,6 +127,7 @@ static enum exit_code query_offline(struct ctl *c, struct ctl_offline_parts *o,
 	enum exit_code exit;
 
 	query_live_stored(&live, c->config, o->directory);
+	live.gather = gather;
 	q = query_new(o->store, c->config, &live, command, args, &err, &exit);
 	query_live_done(&live);
 	if (!q) {

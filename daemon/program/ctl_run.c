@@ -264,6 +264,15 @@ enum exit_code ctl_run_change(struct ctl *c)
 	return exit;
 }
 
+/* A list that came from nowhere would be gone with the next refresh. */
+enum exit_code ctl_run_no_import(struct ctl *c)
+{
+	(void)c;
+	ctl_complain("a list is what its sources say: name the file in "
+		     "`recipients` of the domain, then config reload");
+	return EXIT_USAGE;
+}
+
 /* config check, config show */
 
 static json_t *lines_of(const char *text)

@@ -17,6 +17,7 @@
 
 enum {
 	ANSWER_S = 150, /* the daemon's patience is less */
+	ANSWER_LATER_S = 1000,
 };
 
 enum exit_code ctl_config(struct ctl *c)
@@ -66,6 +67,14 @@ static int connect_to(const char *path)
 		return -1;
 	}
 	return fd;
+}
+
+/* Sources of recipients may take minutes. */
+static void be_patient(int fd)
+{
+	struct timeval patience = {.tv_sec = ANSWER_LATER_S};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 }
 
 int ctl_send_all(int fd, struct slice s)
@@ -217,6 +226,8 @@ enum exit_code ctl_ask(struct ctl *c, const char *command, json_t *args,
 		return exit;
 	path = c->config->control.socket;
 	fd = connect_to(path);
+	if (fd >= 0 && strncmp(command, "recipients ", 11) == 0)
+		be_patient(fd);
 	if (fd < 0 && works_offline(command, args))
 		return ctl_offline(c, command, args, sink);
 	if (fd < 0) {

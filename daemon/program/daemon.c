@@ -19,6 +19,7 @@
 #include "mxhold/receive/learning.h"
 #include "mxhold/receive/receive.h"
 #include "mxhold/receive/recipients.h"
+#include "mxhold/receive/recipients_load.h"
 #include "mxhold/relay/relay.h"
 #include "mxhold/storage/history.h"
 
@@ -35,6 +36,11 @@ static void on_recipients_ready(void *data);
 static void on_kept(void *data);
 static enum etrn_outcome on_etrn(void *data, const char *domain,
 				 uint64_t *waiting);
+static void on_sync(void *data, const char *domain, bool accept,
+		    void (*on_done)(void *arg), void *arg);
+static struct directory_load *on_gather(void *data, struct directory *directory,
+					const struct config_domain *domain,
+					struct error *err);
 static size_t on_alarms(void *data, char (*out)[256], size_t max);
 static void on_housekeeping(void *data);
 static void on_receive_stopped(void *data);
@@ -111,6 +117,8 @@ static int make_control(struct daemon *d)
 		.order_rcpt = daemon_order_rcpt,
 		.magnet = daemon_on_magnet,
 		.simulate = daemon_on_simulate,
+		.sync = on_sync,
+		.gather = on_gather,
 		.alarms = on_alarms,
 		.data = d,
 	};
@@ -198,6 +206,7 @@ static void begin_stop(struct daemon *d)
 	if (d->stopping)
 		return;
 	d->stopping = true;
+	atomic_store(&d->cancelled, true);
 	notify_stopping();
 	log_why(LOG_INFO, "stopping", "asked to");
 	/* Who waits for a primary's word waits no longer. */
@@ -284,6 +293,29 @@ static enum etrn_outcome on_etrn(void *data, const char *domain,
 	if (*waiting == 0)
 		return ETRN_NOTHING;
 	return held ? ETRN_HELD : ETRN_STARTED;
+}
+
+static void on_sync(void *data, const char *domain, bool accept,
+		    void (*on_done)(void *arg), void *arg)
+{
+	struct daemon *d = data;
+
+	if (!d->recipients || d->stopping)
+		on_done(arg);
+	else if (accept)
+		recipients_accept(d->recipients, domain, on_done, arg);
+	else
+		recipients_sync(d->recipients, domain, on_done, arg);
+}
+
+/* On the work pool. */
+static struct directory_load *on_gather(void *data, struct directory *directory,
+					const struct config_domain *domain,
+					struct error *err)
+{
+	struct daemon *d = data;
+
+	return recipients_gather(directory, domain, &d->cancelled, err);
 }
 
 static const char *why_no_room(const struct daemon *d)

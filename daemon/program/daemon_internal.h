@@ -5,6 +5,8 @@
 #ifndef MXHOLD_PROGRAM_DAEMON_INTERNAL_H
 #define MXHOLD_PROGRAM_DAEMON_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "daemon.h"
 #include "mxhold/control/control.h"
 #include "mxhold/control/notify.h"
@@ -43,6 +45,7 @@ struct daemon {
 	struct reload_waiter *waiters; /* for the reload under way */
 	struct reload_waiter *later;   /* asked meanwhile: for the next */
 	bool reloading, stopping;
+	atomic_bool cancelled; /* what the work pool does, when we stop */
 	int64_t started_ms;
 	int result;
 	struct error *err;

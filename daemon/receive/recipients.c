@@ -157,6 +157,14 @@ static void waiter_free(struct waiter *w)
 	mem_free(w);
 }
 
+static void tell(struct waiter *w)
+{
+	list_remove(&w->node);
+	if (w->on_done)
+		w->on_done(w->data);
+	waiter_free(w);
+}
+
 static void finish_free(void *data)
 {
 	struct recipients *r = data;
@@ -166,8 +174,8 @@ static void finish_free(void *data)
 	timer_free(r->timer);
 	timer_free(r->ready);
 	map_done(&r->domains, mem_free);
-	LIST_FOR_EACH_SAFE (it, &r->waiters)
-		waiter_free(MX_CONTAINER_OF(it, struct waiter, node));
+	while (!list_empty(&r->waiters))
+		tell(MX_CONTAINER_OF(r->waiters.next, struct waiter, node));
 	config_unref(r->config);
 	mem_free(r);
 	if (on_freed)
@@ -223,14 +231,6 @@ static void go_on_to_rest(struct recipients *r, struct waiter *w)
 	if (is_done(r, w))
 		return;
 	timer_start(r->ready, READY_MS);
-}
-
-static void tell(struct waiter *w)
-{
-	list_remove(&w->node);
-	if (w->on_done)
-		w->on_done(w->data);
-	waiter_free(w);
 }
 
 static void tell_waiters(struct recipients *r)

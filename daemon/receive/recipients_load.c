@@ -411,9 +411,10 @@ int recipients_load(struct directory *d, const struct config_domain *domain,
 
 struct directory_load *recipients_gather(struct directory *d,
 					 const struct config_domain *domain,
+					 const atomic_bool *cancelled,
 					 struct error *err)
 {
-	struct recipients_asked asked = {0};
+	struct recipients_asked asked = {.cancelled = cancelled};
 	struct directory_load *load = NULL;
 	struct loading l;
 	struct error why = {0};

@@ -13,6 +13,7 @@
 #include "mxhold/net/loop.h"
 #include "mxhold/probe/prober.h"
 #include "mxhold/relay/relay.h"
+#include "mxhold/storage/directory.h"
 #include "mxhold/storage/reader.h"
 #include "mxhold/storage/writer.h"
 
@@ -55,6 +56,14 @@ struct control_parts {
 			 void (*on_done)(void *arg, json_t *result,
 					 const char *why),
 			 void *arg);
+	/* `recipients sync` and `accept`: looks at the lists of a domain, or
+	 * of all (NULL), later. */
+	void (*sync)(void *data, const char *domain, bool accept,
+		     void (*on_done)(void *arg), void *arg);
+	/* `recipients diff`, on the work pool: see struct query_live. */
+	struct directory_load *(*gather)(void *data, struct directory *d,
+					 const struct config_domain *domain,
+					 struct error *err);
 	/* More alarms (recipients, disk, ...): lines. */
 	size_t (*alarms)(void *data, char (*out)[256], size_t max);
 	void *data;

@@ -60,11 +60,18 @@ void request_end(struct request *r, enum exit_code exit, const char *error);
 /* Takes the reference to result. */
 void request_result(struct request *r, json_t *result);
 
+/* This one may take minutes: the client is waited for so long. */
+void request_be_patient(struct request *r);
+
 /* server.c, too: lines of r->query, page by page. */
 void request_query(struct request *r);
 
 /* commands.c */
 void command_run(struct control_conn *conn, struct slice line);
+
+/* lists.c: recipients sync and accept. */
+void lists_sync(struct request *r, const json_t *args);
+void lists_accept(struct request *r, const json_t *args);
 
 /* change.c: applies an operator's word to a choice of messages. */
 void change_start(struct request *r);

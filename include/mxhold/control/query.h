@@ -34,6 +34,11 @@ struct query_live {
 	size_t n_primaries;
 	char alarms[QUERY_ALARMS_MAX][256];
 	size_t n_alarms;
+	/* recipients diff: reads the sources of a domain now; blocks. */
+	struct directory_load *(*gather)(void *data, struct directory *d,
+					 const struct config_domain *domain,
+					 struct error *err);
+	void *gather_data;
 };
 
 /* From the last stored states. */

@@ -35,9 +35,10 @@ struct query {
 	uint64_t picked[QUERY_PAGE], exporting; /* export; 0 = none */
 	size_t n_picked, at_picked;
 	bool page_was_last;
-	uint64_t sent;   /* octets of content given */
-	json_t *sample;  /* array */
-	struct map ages; /* domain -> struct query_age */
+	uint64_t sent;             /* octets of content given */
+	json_t *sample;            /* array */
+	struct map ages;           /* domain -> struct query_age */
+	struct query_lists *lists; /* of recipients */
 };
 
 /* "exit" and "error" lines; both give QUERY_DONE. */
@@ -72,6 +73,13 @@ enum query_more query_step_log(struct query *q, struct buf *out);
 enum query_more query_step_trace(struct query *q, struct buf *out);
 
 enum query_more query_step_learned(struct query *q, struct buf *out);
+enum query_more query_step_recipients(struct query *q, struct buf *out);
+enum query_more query_step_sources(struct query *q, struct buf *out);
+enum query_more query_step_diff(struct query *q, struct buf *out);
+void query_lists_done(struct query *q);
+/* By its name as it is written; NULL when there is none. */
+const struct config_domain *query_find_domain(const struct config *c,
+					      const char *name);
 
 enum query_more query_step_status(struct query *q, struct buf *out);
 enum query_more query_step_primary_list(struct query *q, struct buf *out);

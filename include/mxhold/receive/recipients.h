@@ -35,7 +35,7 @@ void recipients_accept(struct recipients *r, const char *domain,
 void recipients_reload(struct recipients *r, const struct config *config);
 size_t recipients_alarms(const struct recipients *r, char (*out)[256],
 			 size_t max);
-/* Breaks off what is under way. Who waits for a sync is not called. */
+/* Breaks off what is under way; who waits for a sync is told then. */
 void recipients_free(struct recipients *r, void (*on_done)(void *data),
 		     void *data);
 

@@ -55,6 +55,7 @@ int recipients_load_counted(struct directory *d,
  * directory_diff_new. NULL with the reason. */
 struct directory_load *recipients_gather(struct directory *d,
 					 const struct config_domain *domain,
+					 const atomic_bool *cancelled,
 					 struct error *err);
 /*
  * Changes when a file does (names, sizes, times, inodes) or when other

@@ -409,6 +409,45 @@ START_TEST(query__octets_that_are_no_utf8_are_escaped)
 }
 END_TEST
 
+START_TEST(query__recipients_are_those_of_the_list_in_force)
+{
+	struct directory_load *l = directory_load_begin(directory, "a.example");
+	char entry[64];
+
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(entry, sizeof(entry), "user%04u@a.example", i);
+		ck_assert_int_eq(directory_load_add(l, slice_str(entry)), 0);
+	}
+	directory_load_add(l, SLICE("!never@a.example"));
+	ck_assert_int_eq(directory_load_finish(l, T0, NULL), 0);
+	ask("recipients list", "{'domain':'A.Example'}");
+	ck_assert_int_eq(said.exit, EXIT_DONE);
+	ck_assert_uint_eq(json_array_size(said.rows), 1001);
+	ck_assert_str_eq(text_of(json_array_get(said.rows, 999), "address"),
+			 "user0999@a.example");
+	ck_assert_str_eq(text_of(json_array_get(said.rows, 1000), "kind"),
+			 "never");
+	ask("recipients list", "{'domain':'b.example'}");
+	ck_assert_int_eq(said.exit, EXIT_DONE);
+	ck_assert_uint_eq(json_array_size(said.rows), 0);
+	ask("recipients list", "{'domain':'other.example'}");
+	ck_assert_int_eq(said.exit, EXIT_NO_MATCH);
+}
+END_TEST
+
+START_TEST(query__sources_are_those_of_all_domains_or_one)
+{
+	ask("recipients sources", "{}");
+	ck_assert_uint_eq(json_array_size(said.rows), 3);
+	ask("recipients sources", "{'domain':'b.example'}");
+	ck_assert_uint_eq(json_array_size(said.rows), 1);
+	ck_assert_str_eq(text_of(json_array_get(said.rows, 0), "kind"),
+			 "learn");
+	ask("recipients diff", "{'domain':'b.example'}");
+	ck_assert_int_eq(said.exit, EXIT_FAILED);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("query");
@@ -439,6 +478,8 @@ int main(void)
 	tcase_add_test(t, query__what_arrived_since_is_left_alone);
 	tcase_add_test(t, query__knows_its_commands);
 	tcase_add_test(t, query__octets_that_are_no_utf8_are_escaped);
+	tcase_add_test(t, query__recipients_are_those_of_the_list_in_force);
+	tcase_add_test(t, query__sources_are_those_of_all_domains_or_one);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
