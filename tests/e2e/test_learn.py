@@ -279,7 +279,7 @@ class Down(Learn):
         wait_for("the primary to be down", lambda: self.primary_state() == "down")
         return self.says("never@example.test")
 
-    def test_a_stranger_is_deferred(self):
+    def test_a_stranger_is_deferred(self):  # RX-20
         code, text = self.unknown("")
         self.assertEqual((code, text[:5]), (451, "4.4.3"))
 

@@ -234,10 +234,66 @@ START_TEST(policy__decides_by_the_list_and_unknown_down)
 }
 END_TEST
 
+/* RX-20 */
+static const struct {
+	enum learned learned;
+	bool is_known;
+	int code;
+	const char *enhanced;
+} lessons[] = {
+	{LEARNED_TAKEN, true, 250, "2.1.5"},
+	{LEARNED_PINNED, true, 250, "2.1.5"},
+	{LEARNED_REFUSED, true, 550, "5.1.1"},
+	{LEARNED_ERROR, true, 451, "4.4.3"},
+	{LEARNED_NOTHING, false, 0, ""},
+};
+
+START_TEST(policy__decides_by_what_was_learned)
+{
+	struct policy_rcpt p;
+
+	begin("", "recipients = \"learn\"");
+	ck_assert(!prepare("<someone@example.com>", &p));
+	ck_assert(policy_rcpt_learned(&p, lessons[_i].learned) ==
+		  lessons[_i].is_known);
+	ck_assert_int_eq(p.reply.code, lessons[_i].code);
+	ck_assert_str_eq(p.reply.enhanced, lessons[_i].enhanced);
+	rig_done(&rig);
+}
+END_TEST
+
+/* RX-20 */
+START_TEST(policy__passes_on_what_the_primary_says)
+{
+	static const struct {
+		enum told told;
+		enum policy_verdict verdict;
+		int code;
+		const char *enhanced;
+	} words[] = {
+		{TOLD_TAKEN, POLICY_ACCEPTED, 250, "2.1.5"},
+		{TOLD_REFUSED, POLICY_REJECTED, 550, "5.1.1"},
+		{TOLD_NOTHING, POLICY_DEFERRED, 451, "4.4.3"},
+	};
+	struct policy_rcpt p;
+
+	begin("", "recipients = \"learn\"");
+	for (size_t i = 0; i < MX_ARRAY_SIZE(words); i++) {
+		ck_assert(!prepare("<someone@example.com>", &p));
+		policy_rcpt_told(&p, words[i].told);
+		ck_assert_int_eq(p.verdict, words[i].verdict);
+		ck_assert_int_eq(p.reply.code, words[i].code);
+		ck_assert_str_eq(p.reply.enhanced, words[i].enhanced);
+	}
+	rig_done(&rig);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS(
-		"policy",
+		"policy", LOOP(policy__decides_by_what_was_learned, lessons),
+		TEST(policy__passes_on_what_the_primary_says),
 		LOOP(policy__no_spelling_leaves_for_a_domain_that_is_not_ours,
 		     relays),
 		LOOP(policy__denies_relaying, refused),

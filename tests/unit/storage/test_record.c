@@ -358,6 +358,8 @@ START_TEST(record__noise_is_refused_by_every_decoder)
 	struct domain_record dom;
 	struct generation_record g;
 	struct peer_record p;
+	struct learned_domain ld;
+	struct learned_record lr;
 	unsigned taken = 0;
 	uint32_t chunks;
 
@@ -379,6 +381,8 @@ START_TEST(record__noise_is_refused_by_every_decoder)
 		dir_decode_domain(s, &dom);
 		dir_decode_generation(s, &g);
 		dir_decode_peer(s, &p);
+		dir_decode_learned_domain(s, &ld);
+		dir_decode_learned(s, &lr);
 	}
 	ck_assert_uint_lt(taken, 20);
 }
