@@ -52,8 +52,9 @@ class Known(mxtest.Case):
 
     def test_an_address_the_primary_cannot_take_is_refused_at_rcpt(self):
         """EXT-29: the second domain's primary takes SMTPUTF8"""
+        everybody = self.write("everybody", "@\n")
         self.config_extra = (f'domain "utf8.test" {{ primary = "{self.ip}:2530"  '
-                             'recipients = "learn"  unknown_down = "accept" }\n')
+                             f'recipients = "{everybody}" }}\n')
         self.start()
         plain, utf8 = self.primary("size=100000"), self.primary("utf8", "size=200000",
                                                                  port=2530, name="utf8")
