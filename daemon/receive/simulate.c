@@ -208,6 +208,7 @@ static void look_at_fcrdns(struct simulation *s, const struct simulate_facts *f)
 static void look_at_dnsbl(struct simulation *s, const struct simulate_facts *f)
 {
 	struct config_policy alone = *policy_of(f);
+	struct slice listed = slice_trim(slice_str(f->client->listed));
 
 	alone.require_fcrdns = false;
 	if (alone.n_dnsbl == 0) {
@@ -219,10 +220,10 @@ static void look_at_dnsbl(struct simulation *s, const struct simulate_facts *f)
 		    "not asked: a private network, or a primary's address");
 		return;
 	}
-	say(s, SIMULATE_DNSBL, "pass", "weight %d of %d%s%s",
+	say(s, SIMULATE_DNSBL, "pass", "weight %d of %d, %s%.*s",
 	    client_score(f->client, &alone), alone.dnsbl_threshold,
-	    f->client->listed ? ", listed by" : ", not listed",
-	    f->client->listed ? f->client->listed : "");
+	    listed.n ? "listed by " : "not listed", (int)listed.n,
+	    listed.n ? listed.p : "");
 	object(s, SIMULATE_DNSBL, f, &alone);
 }
 
@@ -369,8 +370,8 @@ static void look_at_when_up(struct simulation *s,
 		    "when_up = defer, it is up; never tried before");
 	else
 		say(s, SIMULATE_WHEN_UP, "pass",
-		    "when_up = defer, it is up; tried %u times, first %s ago",
-		    f->tries, age);
+		    "when_up = defer, it is up; tried %u time%s, first %s ago",
+		    f->tries, f->tries == 1 ? "" : "s", age);
 }
 
 static void add_lack(char *out, size_t room, const struct lacks *l,

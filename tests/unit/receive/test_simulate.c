@@ -195,7 +195,7 @@ START_TEST(simulate__explains_each_rule)
 	ck_assert_str_eq(s->rows[SIMULATE_FCRDNS].why,
 			 "good.test is confirmed");
 	ck_assert_str_eq(s->rows[SIMULATE_DNSBL].why,
-			 "weight 3 of 3, listed by two.test ");
+			 "weight 3 of 3, listed by two.test");
 	ck_assert_str_eq(s->rows[SIMULATE_HELO].verdict, "pass");
 	ck_assert_str_eq(s->rows[SIMULATE_RELAY].why, "example.com is ours");
 	ck_assert_str_eq(s->rows[SIMULATE_QUOTA].why, "no quota");
@@ -215,6 +215,27 @@ START_TEST(simulate__explains_each_rule)
 }
 END_TEST
 
+static void tell_slow_up(struct door_rig *d)
+{
+	receive_primary_state(
+		d->receive,
+		config_domain(d->rig.config, "slow.test")->primary->name, true,
+		0);
+}
+
+START_TEST(simulate__does_not_ask_the_primary_for_a_recipient)
+{
+	begin(false);
+	door_call(&door, tell_slow_up);
+	simulate("11.22.33.46", "a@b.test", "x@slow.test");
+	ck_assert_str_eq(s->rows[SIMULATE_RECIPIENT].verdict, "skip");
+	ck_assert_str_eq(s->rows[SIMULATE_RECIPIENT].why,
+			 "not known: RCPT would ask the primary now");
+	ck_assert_int_eq(s->decided_by, SIMULATE_RULES);
+	finish();
+}
+END_TEST
+
 /* It knows of earlier tries, and is none itself. */
 START_TEST(simulate__counts_no_try_of_its_own)
 {
@@ -225,7 +246,7 @@ START_TEST(simulate__counts_no_try_of_its_own)
 		simulate("11.22.33.46", "a@b.test", "joe@example.com");
 		ck_assert_int_eq(s->decided_by, SIMULATE_WHEN_UP);
 		ck_assert_ptr_nonnull(
-			strstr(s->rows[SIMULATE_WHEN_UP].why, "tried 1 times"));
+			strstr(s->rows[SIMULATE_WHEN_UP].why, "tried 1 time,"));
 	}
 	really("11.22.33.46", "a@b.test", "joe@example.com");
 	simulate("11.22.33.46", "a@b.test", "joe@example.com");
@@ -242,5 +263,6 @@ int main(void)
 		"simulate",
 		LOOP(simulate__foretells_what_the_dialogue_says, cases),
 		TEST(simulate__explains_each_rule),
+		TEST(simulate__does_not_ask_the_primary_for_a_recipient),
 		TEST(simulate__counts_no_try_of_its_own));
 }
