@@ -211,23 +211,27 @@ class Door(mxtest.Case):
     def test_421_says_why(self):
         # REP-2 RX-4 RX-41 RX-45: too many, idle, stopping
         self.config_extra = ('smtp { max_sessions = 2  max_sessions_per_ip = 9'
-                             '  command_timeout = "5s" }')
+                             f'  command_timeout = "{5 * mxtest.SLOW}s" }}')
         self.start()
-        wait_for("the sessions to be free", self.is_quiet)
-        with self.client() as a, self.client() as b:
+        with self.let_in() as a, self.let_in() as b:
             with self.client(greet=False) as c:
                 self.assertEqual(c.rest()[:9], b"421 4.3.2")
-            self.assertEqual(a.cmd("NOOP")[0], 250)
-            self.assertEqual(b.rest()[:9], b"421 4.4.2")
             self.assertEqual(a.rest()[:9], b"421 4.4.2")
-        wait_for("the sessions to be free", self.is_quiet)
-        with self.client() as c:
+            self.assertEqual(b.rest()[:9], b"421 4.4.2")
+        with self.let_in() as c:
             self.daemon.terminate()
             self.assertEqual(c.rest()[:9], b"421 4.3.2")
         self.stop()
 
-    def is_quiet(self):
-        return len(self.events("session.open")) == len(self.events("session.close"))
+    def let_in(self):
+        """A client that has been greeted, when those before have been counted out."""
+        def try_it():
+            c = self.client(greet=False)
+            if c.reply()[0] == 220:
+                return c
+            c.close()
+            return None
+        return wait_for("a session that is free", try_it)
 
     def config_text(self):
         # one smtp section may stand there
