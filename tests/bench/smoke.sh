@@ -19,6 +19,7 @@ mkdir "$dir/store"
 # An address of its own, so that no port is anybody else's.
 ip=127.$((RANDOM % 254 + 1)).$((RANDOM % 256)).$((RANDOM % 254 + 1))
 for n in {1..10}; do echo "${n}user@example.test"; done >"$dir/recipients"
+for n in {0..9}; do echo "user$n@example.test"; done >>"$dir/recipients"
 cat >"$dir/conf" <<END
 hostname = "mx2.example.test"
 state_dir = "$dir/state"
@@ -48,6 +49,8 @@ if ! { load -s 1 -m 5 -l 1024 && load -s 10 -m 100 -l 10240 &&
 	cat "$dir/log" >&2
 	exit 1
 fi
+"$build/tests/bench/recipients_bench" lookup "$dir/state" example.test 10 0.2
+"$build/tests/bench/recipients_bench" rcpt "$ip" 2525 example.test 10 0.2
 # All let in, all still held.
 for options in "" "-t" "-d" "-t -d"; do
 	# shellcheck disable=SC2086
