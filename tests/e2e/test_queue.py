@@ -522,6 +522,23 @@ class Verify(mxtest.Case):
         self.assertEqual(len(os.listdir(self.path("out"))), 2)
 
 
+    def test_a_damaged_directory_hides_no_mail(self):
+        self.start()
+        qid = self.send(message())
+        self.stop()
+        with open(self.path("state/directory/data.mdb"), "wb") as f:
+            f.write(b"no database" * 10000)
+        self.assertEqual(self.count(), 1)
+        self.assertEqual(self.ctl_json("queue", "verify")["messages"], 1)
+        self.ctl("queue", "export", "--dir", self.path("out"))
+        self.assertIn(f"{qid}.json", os.listdir(self.path("out")))
+        p = subprocess.run([os.path.join(mxtest.BIN, "mxholdctl"), "-c",
+                            self.path("mxholdd.conf"), "status"],
+                           capture_output=True, check=True)
+        self.assertEqual(json.loads(p.stdout)["queue"]["messages"], 1)
+        self.assertIn(b"state/directory: ", p.stderr)
+
+
 class Versions(mxtest.Case):
     def patch(self, old, new):
         """Rows of meta where they stand in the file."""
