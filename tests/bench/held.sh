@@ -58,23 +58,28 @@ let_go() {
 }
 
 key="idle=$idle slow=$slow bytes=$bytes"
-note() { # RUN WHICH: of the generator's line
-    local rate p50 p99
+# take RUN WHICH: the good mail; RATE is what it was.
+take() {
+    local rate p50 p99 cpu
+    cpu=$(cpu_used)
+    generator >"$notes/load"
+    record held "$key" "$1" "$2_cpu_s_per_1000" "$(calc "($(cpu_used) - $cpu) * 1000 / $load")" >&2
     read -r rate _ p50 p99 _ <"$notes/load"
     record held "$key" "$1" "$2_messages_per_s" "$rate" >&2
     record held "$key" "$1" "$2_p50_ms" "$p50" >&2
     record held "$key" "$1" "$2_p99_ms" "$p99" >&2
+    RATE=$rate
 }
 both_rates() { # RUN
-    local held
+    local held alone
     fresh
-    generator >"$notes/load"
-    note "$1" without
+    take "$1" without
+    alone=$RATE
     fresh
     hold idle "$idle"
     hold slow -d "$slow"
-    generator >"$notes/load"
-    note "$1" with
+    take "$1" with
+    record held "$key" "$1" percent "$(calc "100 * $RATE / $alone")" >&2
     let_go slow
     held=$STILL
     let_go idle
@@ -101,11 +106,14 @@ done
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 value() { awk -F '\t' -v m="$1" '$1 == "mxholdd" && $2 == "held" && $5 == m { print $6 }' "$RESULTS" | tail -n "$runs" | median; }
-rate_of() { printf '%.0f | %.1f | %.1f' "$(value "$1_messages_per_s")" "$(value "$1_p50_ms")" "$(value "$1_p99_ms")"; }
-printf '| sessions held | messages/s | p50, ms | p99, ms |\n|---|---|---|---|\n'
-printf '| none | %s |\n' "$(rate_of without)"
-printf '| %d idle, %d dripping | %s |\n' "$idle" "$slow" "$(rate_of with)"
-printf '\nThe rate with them, to that without: %.0f %%. Still held afterwards: %.0f.\n' \
-    "$(calc "100 * $(value with_messages_per_s) / $(value without_messages_per_s)")" "$(value still_held)"
+row_of() {
+    printf '%.0f | %.1f | %.1f | %.2f' "$(value "$1_messages_per_s")" "$(value "$1_p50_ms")" \
+        "$(value "$1_p99_ms")" "$(value "$1_cpu_s_per_1000")"
+}
+printf '| sessions held | messages/s | p50, ms | p99, ms | CPU of the daemon, s a 1,000 |\n|---|---|---|---|---|\n'
+printf '| none | %s |\n' "$(row_of without)"
+printf '| %d idle, %d dripping | %s |\n' "$idle" "$slow" "$(row_of with)"
+printf '\nThe rate with them, to that without: %.0f %% (median of %d pairs). Still held afterwards: %.0f.\n' \
+    "$(value percent)" "$runs" "$(value still_held)"
 printf '\n| an idle session | KiB |\n|---|---|\n'
 printf '| in clear | %.1f |\n| within TLS | %.1f |\n' "$(value plain_kib_each)" "$(value tls_kib_each)"
