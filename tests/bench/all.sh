@@ -1,7 +1,7 @@
 #!/bin/bash
 # Measures everything that docs/benchmarks.md shows, and puts the tables there: each stands between
 # "<!-- table: NAME -->" and "<!-- end -->". Best on a machine with nothing else to do.
-# usage: all.sh [STEP...]    steps, default all (about 40 minutes, 10 GB in $MXBENCH_DATA):
+# usage: all.sh [STEP...]    steps, default all (about 45 minutes, 10 GB in $MXBENCH_DATA):
 #   accept store both idle held scale profile recipients    measure; accept is three runs of all peers
 #   docs                                    only put the tables of what was measured into the document
 set -euo pipefail

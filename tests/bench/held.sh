@@ -107,7 +107,7 @@ done
 median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 value() { awk -F '\t' -v m="$1" '$1 == "mxholdd" && $2 == "held" && $5 == m { print $6 }' "$RESULTS" | tail -n "$runs" | median; }
 row_of() {
-    printf '%.0f | %.1f | %.1f | %.2f' "$(value "$1_messages_per_s")" "$(value "$1_p50_ms")" \
+    printf '%.0f | %.1f | %.1f | %.3f' "$(value "$1_messages_per_s")" "$(value "$1_p50_ms")" \
         "$(value "$1_p99_ms")" "$(value "$1_cpu_s_per_1000")"
 }
 printf '| sessions held | messages/s | p50, ms | p99, ms | CPU of the daemon, s a 1,000 |\n|---|---|---|---|---|\n'
