@@ -69,14 +69,11 @@ static int look_at_messages(struct verify *v)
 	return rc < 0 ? -1 : 0;
 }
 
-int verify_queue(struct store *s, bool online, struct verify_result *out,
+int verify_queue(struct store *s, struct verify_result *out,
 		 void (*found)(void *data, const char *what), void *data)
 {
-	struct verify v = {.r = reader_new(s),
-			   .online = online,
-			   .out = out,
-			   .found = found,
-			   .data = data};
+	struct verify v = {
+		.r = reader_new(s), .out = out, .found = found, .data = data};
 	int rc;
 
 	memset(out, 0, sizeof(*out));

@@ -1,16 +1,12 @@
 /*
- * Counters against a recount of the message records, in one snapshot: half a
- * second for a million messages. Beside a running daemon that is not worth a
- * longer one, so very long queues are only recounted offline.
+ * Counters against a recount of the message records. It takes one snapshot,
+ * as counters and records must be of one moment: half a second for a million
+ * messages, for which the pages that a running daemon frees have to wait.
  */
 #include "mxhold/base/map.h"
 #include "mxhold/base/mem.h"
 #include "mxhold/storage/key.h"
 #include "mxhold/storage/verify_parts.h"
-
-enum {
-	ONLINE_MAX = 2000000
-};
 
 struct tally {
 	uint32_t dest;
@@ -123,15 +119,6 @@ static int recount(struct verify *v, struct recount *r)
 	return rc == 1 ? 0 : rc;
 }
 
-static bool is_too_long(struct verify *v)
-{
-	MDB_stat st;
-
-	return v->online &&
-	       mdb_stat(v->r->txn, v->r->store->dbi[TABLE_MESSAGE], &st) == 0 &&
-	       st.ms_entries > ONLINE_MAX;
-}
-
 int verify_counters(struct verify *v)
 {
 	struct recount r = {0};
@@ -140,7 +127,7 @@ int verify_counters(struct verify *v)
 	map_init(&r.dests);
 	if (snapshot_begin(v->r))
 		rc = -1;
-	else if (!is_too_long(v))
+	else
 		rc = recount(v, &r);
 	if (rc != -1)
 		snapshot_end(v->r);

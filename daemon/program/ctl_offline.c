@@ -252,8 +252,7 @@ enum exit_code ctl_verify(struct ctl *c)
 	if (exit != EXIT_DONE)
 		return exit;
 	found = json_array();
-	/* A daemon may be at work beside us; asking would prove nothing. */
-	if (verify_queue(o.store, true, &result, on_problem, found) < 0) {
+	if (verify_queue(o.store, &result, on_problem, found) < 0) {
 		ctl_complain("the queue cannot be read");
 		exit = EXIT_FAILED;
 	} else {

@@ -13,9 +13,9 @@ struct verify_result {
 };
 
 /* Calls found (may be NULL) for each problem. 0 = looked at all, -1 = the
- * store failed meanwhile. With online = true what changed under the look is
- * looked at again before it counts as a problem. */
-int verify_queue(struct store *s, bool online, struct verify_result *out,
+ * store failed meanwhile. What changed under the look is looked at again
+ * before it counts as a problem. */
+int verify_queue(struct store *s, struct verify_result *out,
 		 void (*found)(void *data, const char *what), void *data);
 
 #endif

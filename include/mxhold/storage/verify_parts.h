@@ -12,7 +12,6 @@
 
 struct verify {
 	struct reader *r;
-	bool online;
 	struct verify_result *out;
 	void (*found)(void *data, const char *what);
 	void *data;

@@ -277,7 +277,7 @@ static void check_whole(uint64_t messages)
 {
 	struct verify_result v;
 
-	ck_assert_int_eq(verify_queue(store, false, &v, NULL, NULL), 0);
+	ck_assert_int_eq(verify_queue(store, &v, NULL, NULL), 0);
 	ck_assert_uint_eq(v.problems, 0);
 	ck_assert_uint_eq(v.messages, messages);
 }

@@ -209,7 +209,7 @@ void door_close(struct door_rig *d)
 	ck_assert_int_eq(stats.sessions_open, 0);
 	writer_stop(d->rig.writer);
 	d->rig.writer = NULL;
-	ck_assert_int_eq(verify_queue(d->rig.store, false, &v, NULL, NULL), 0);
+	ck_assert_int_eq(verify_queue(d->rig.store, &v, NULL, NULL), 0);
 	ck_assert_uint_eq(v.problems, 0);
 	rig_done(&d->rig);
 }

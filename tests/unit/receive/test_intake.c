@@ -110,7 +110,7 @@ static void finish(void)
 
 	pump_all();
 	ck_assert_uint_eq(host.live, 0);
-	ck_assert_int_eq(verify_queue(rig.store, false, &v, NULL, NULL), 0);
+	ck_assert_int_eq(verify_queue(rig.store, &v, NULL, NULL), 0);
 	ck_assert_uint_eq(v.problems, 0);
 	mailbox_free(host.jobs);
 	loop_free(loop);

@@ -272,8 +272,7 @@ MX_UNUSED static void check_whole(void)
 {
 	struct verify_result v;
 
-	ck_assert_int_eq(verify_queue(store, false, &v, print_problem, NULL),
-			 0);
+	ck_assert_int_eq(verify_queue(store, &v, print_problem, NULL), 0);
 	ck_assert_uint_eq(v.problems, 0);
 }
 

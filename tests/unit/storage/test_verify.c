@@ -18,7 +18,7 @@ static uint64_t problems(void)
 	struct verify_result v;
 
 	told[0] = '\0';
-	ck_assert_int_eq(verify_queue(store, true, &v, keep, NULL), 0);
+	ck_assert_int_eq(verify_queue(store, &v, keep, NULL), 0);
 	return v.problems;
 }
 
@@ -43,7 +43,7 @@ START_TEST(verify__sound_queue_is_counted)
 	struct verify_result v;
 
 	put_mail(10000);
-	ck_assert_int_eq(verify_queue(store, false, &v, keep, NULL), 0);
+	ck_assert_int_eq(verify_queue(store, &v, keep, NULL), 0);
 	ck_assert_uint_eq(v.problems, 0);
 	ck_assert_uint_eq(v.messages, 2);
 	ck_assert_uint_eq(v.recipients, 4);
@@ -66,7 +66,7 @@ START_TEST(verify__more_rows_than_a_page_are_all_seen)
 	run_all();
 	for (size_t i = 0; i < 2500; i++)
 		mail_done(&m[i]);
-	ck_assert_int_eq(verify_queue(store, true, &v, keep, NULL), 0);
+	ck_assert_int_eq(verify_queue(store, &v, keep, NULL), 0);
 	ck_assert_uint_eq(v.problems, 0);
 	ck_assert_uint_eq(v.due_rows, 2502);
 }
