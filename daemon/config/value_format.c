@@ -14,7 +14,7 @@ int value_quote(struct buf *out, const char *text)
 		unsigned char c = (unsigned char)*p;
 
 		if (c < ' ' || c == 0x7f) {
-			rc |= buf_printf(out, "\\%03o", c);
+			rc |= buf_printf(out, "\\x%02x", c);
 			continue;
 		}
 		if (c == '"' || c == '\\' || (c == '$' && p[1] == '{'))

@@ -5,7 +5,7 @@ START_TEST(config_dump__reads_back_as_itself)
 	struct config *c = load_text(
 		"hostname = \"mx2.example.com\"\n"
 		"external_addresses = \"192.0.2.9\"\n"
-		"listen \"a\\nb\" { address = {\"127.0.0.1:2525\"} }\n"
+		"listen \"a\\n0b\\nb\" { address = {\"127.0.0.1:2525\"} }\n"
 		"policy { dnsbl = \"zen.example:2\" }\n"
 		"alert \"x\" { exec = '/bin/a \"${b}\"' }\n"
 		"primary \"p\" { host = {\"[2001:db8::1]:26\", \"a.example\"}\n"

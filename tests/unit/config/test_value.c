@@ -86,7 +86,7 @@ START_TEST(value__quotes_controls)
 
 	buf_init(&out, 1000);
 	value_quote(&out, "a\n1\x1b[m\x7f");
-	ck_assert(slice_eq(buf_slice(&out), SLICE("\"a\\0121\\033[m\\177\"")));
+	ck_assert(slice_eq(buf_slice(&out), SLICE("\"a\\x0a1\\x1b[m\\x7f\"")));
 	buf_done(&out);
 }
 END_TEST
