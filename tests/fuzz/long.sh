@@ -1,8 +1,16 @@
 #!/bin/bash
-# Every fuzzer for a long time, two at once and out of everybody's way. What
-# they find is kept in build/fuzz/tests/fuzz/new, with a log of each; ends with
-# a table: target, seconds, executions, inputs that found new code, findings.
-# usage: tests/fuzz/long.sh [SECONDS [TARGET...]]     (an hour each)
+# Every fuzzer for a long time, two at once and out of everybody's way. It goes
+# in slices of five minutes and on record, so that what is stopped goes on where
+# it was: each target runs until its record says that it had its time. What is
+# found is kept in build/fuzz/tests/fuzz/new, with a log of each target; ends
+# with a table: target, seconds it ran, seconds of a processor, executions,
+# inputs that found new code, findings.
+#
+#     tests/fuzz/long.sh [SECONDS [TARGET...]]     an hour each, all of them
+#     touch build/fuzz/tests/fuzz/new/stop         ends it after these slices
+#     rm -r build/fuzz/tests/fuzz/new              forgets the record
+#
+# $FUZZ_JOBS (2): how many at once; $FUZZ_NICE (19)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-3600}
@@ -10,6 +18,8 @@ seconds=${1:-3600}
 cmake --preset fuzz >/dev/null
 nice cmake --build --preset fuzz >/dev/null
 cd build/fuzz/tests/fuzz
+mkdir -p new
+rm -f new/stop
 if [[ $# -gt 0 ]]; then
 	targets=("$@")
 else
@@ -17,34 +27,55 @@ else
 	for options in options/fuzz_*; do targets+=("${options##*/}"); done
 fi
 
-run() { # SECONDS TARGET
-	local dirs=("new/$2") options
-	for dir in "../../../../tests/fuzz/corpus/$2" "seeds/$2"; do
-		[[ -d $dir ]] && dirs+=("$dir")
-	done
-	mapfile -t options <"options/$2"
-	rm -f "new/$2.failed"
-	"./$2" -max_total_time="$1" "${options[@]}" -print_final_stats=1 \
-		-artifact_prefix="new/$2-" "${dirs[@]}" >"new/$2.log" 2>&1 ||
-		touch "new/$2.failed"
-	report "$2"
+had() { # TARGET: seconds on record
+	awk '{ n += $1 } END { print n + 0 }' "new/$1.record" 2>/dev/null || echo 0
 }
 
 stat_of() { # TARGET NAME
 	sed -n "s/^stat::$2: *//p" "new/$1.log" | tail -1
 }
 
-report() { # TARGET
-	local took found=none
-	took=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "new/$1.log")
-	[[ ! -e new/$1.failed ]] || found="build/fuzz/tests/fuzz/new/$1.log"
-	printf '%-16s %8s s %12s runs %6s new  found: %s\n' "$1" "${took:-?}" \
-		"$(stat_of "$1" number_of_executed_units)" \
-		"$(stat_of "$1" new_units_added)" "$found"
+slice() { # SECONDS TARGET
+	local dirs=("new/$2") options took
+	for dir in "../../../../tests/fuzz/corpus/$2" "seeds/$2"; do
+		[[ -d $dir ]] && dirs+=("$dir")
+	done
+	mkdir -p "new/$2"
+	mapfile -t options <"options/$2"
+	TIMEFORMAT='%U %S'
+	{ time "./$2" -max_total_time="$1" "${options[@]}" -print_final_stats=1 \
+		-artifact_prefix="new/$2-" "${dirs[@]}" >"new/$2.log" 2>&1; } \
+		2>"new/$2.cpu" || {
+		cp "new/$2.log" "new/$2.failed"
+		return 1
+	}
+	took=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "new/$2.log")
+	echo "$took $(awk '{ print $1 + $2 }' "new/$2.cpu")" \
+		"$(stat_of "$2" number_of_executed_units)" \
+		"$(stat_of "$2" new_units_added)" >>"new/$2.record"
 }
-export -f run stat_of report
+
+run() { # SECONDS TARGET
+	local left
+	rm -f "new/$2.failed"
+	while left=$(($1 - $(had "$2"))) && ((left > 0)) && [[ ! -e new/stop ]]; do
+		slice $((left < 300 ? left : 300)) "$2" || break
+	done
+	report "$2"
+}
+
+report() { # TARGET
+	local found=none
+	[[ ! -e new/$1.failed ]] || found="build/fuzz/tests/fuzz/new/$1.failed"
+	touch "new/$1.record"
+	awk -v target="$1" -v found="$found" '
+		{ s += $1; cpu += $2; runs += $3; more += $4 }
+		END { printf "%-16s %6d s %6d cpu %12d runs %6d new  found: %s\n",
+			target, s, cpu, runs, more, found }' "new/$1.record"
+}
+export -f had run slice stat_of report
 
 printf '%s\n' "${targets[@]}" |
-	nice -n 19 xargs -P 2 -I{} bash -c "run $seconds {}" |
-	tee new/table
+	nice -n "${FUZZ_NICE:-19}" xargs -P "${FUZZ_JOBS:-2}" -I{} \
+		bash -c "run $seconds {}" | tee new/table
 ! grep -qv 'found: none$' new/table
