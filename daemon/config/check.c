@@ -390,6 +390,11 @@ static void check_domain(struct builder *b, const struct config_domain *d,
 			 const struct tree_section *s)
 {
 	check_recipients(b, d, s);
+	if (d->when_up == WHEN_UP_PASSTHROUGH)
+		complain_mildly(b->complaints, place_in(s, "when_up"),
+				tree_label(b->tree, s, "when_up"),
+				"passthrough is taken as accept in this "
+				"version");
 	if (d->queue.hard_limit != b->c->queue.hard_limit ||
 	    d->queue.retention != b->c->queue.retention)
 		check_queue(b, s->at, tree_label(b->tree, s, "queue"),

@@ -170,6 +170,13 @@ static const struct {
 	 "@/c:2: policy.milter: \"tcp:1\" is not a milter, such as unix:/path "
 	 "or inet:127.0.0.1:11332\n"},
 	{HOST "domain \"a.example\" { primary = \"mx1.a.example\"\n"
+	      "recipients = \"http://a.example/l\"\n"
+	      "when_up = passthrough }\n",
+	 "@/c:3: domain \"a.example\".recipients: \"http://a.example/l\": only "
+	 "https:// is fetched\n"
+	 "@/c:4: domain \"a.example\".when_up: warning: passthrough is taken "
+	 "as accept in this version\n"},
+	{HOST "domain \"a.example\" { primary = \"mx1.a.example\"\n"
 	      "recipients = \"exec:/no/such/program here\" }\n",
 	 "@/c:3: domain \"a.example\".recipients: /no/such/program cannot be "
 	 "run: No such file or directory\n"},
