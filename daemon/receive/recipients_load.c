@@ -22,6 +22,7 @@ enum {
 struct source {
 	struct source_state was, is;
 	bool is_tried, is_read;
+	bool has_hash, has_salt;
 	uint64_t salt; /* of its salt, for its sum */
 };
 
@@ -48,6 +49,7 @@ static int on_entry(void *data, struct slice entry)
 {
 	struct loading *l = data;
 
+	l->reading->has_hash |= slice_starts_nocase(entry, SLICE("sha256:"));
 	return directory_load_add(l->load, entry);
 }
 
@@ -57,6 +59,7 @@ static int on_salt(void *data, struct slice salt)
 	static const uint64_t key[2] = {0x6d78686f6c64, 0x73616c74};
 	struct loading *l = data;
 
+	l->reading->has_salt = true;
 	l->reading->salt = siphash(key, salt);
 	if (l->has_salt)
 		return slice_eq(buf_slice(&l->salt), salt) ? 0 : -1;
@@ -155,13 +158,34 @@ static bool may_be_same(const struct loading *l)
 	       knows_all_sources(l);
 }
 
+/* Nobody in a source without the salt of the others would ever be found. */
+static int check_salts(struct loading *l, struct error *err)
+{
+	char label[SOURCE_LABEL_MAX];
+
+	for (size_t i = 0; l->salt.n > 0 && i < l->domain->recipients.n; i++) {
+		struct source *s = &l->sources[i];
+
+		if (!s->has_hash || s->has_salt)
+			continue;
+		config_source_label(l->domain->recipients.v[i], label);
+		error_set(err,
+			  "%s: hashes without the salt that another source has",
+			  label);
+		snprintf(s->is.problem, sizeof(s->is.problem), "%.255s",
+			 err->text);
+		return -1;
+	}
+	return 0;
+}
+
 static int read_all(struct loading *l, bool whole, struct error *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < l->domain->recipients.n && !rc; i++)
 		rc = read_source(l, i, whole, err);
-	return rc;
+	return rc ? rc : check_salts(l, err);
 }
 
 /* 0 with *is_same, or -1. */

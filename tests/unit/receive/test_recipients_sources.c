@@ -91,6 +91,47 @@ START_TEST(recipients_sources__one_that_fails_leaves_the_list)
 }
 END_TEST
 
+#define HASH      \
+	"sha256:" \
+	"00000000000000000000000000000000000000000000000000000000000000aa"
+
+static const struct {
+	const char *script, *file, *says;
+} salts[] = {
+	{HASH, "#salt: x\n" HASH "\n", "script a: hashes without the salt"},
+	{"#salt: x\n" HASH, HASH "\n", "more: hashes without the salt"},
+	{"#salt: x\n" HASH, "#salt: y\n" HASH "\n", "more:1: another salt"},
+	{"#salt: x\n" HASH, HASH "\n#salt: x\n", NULL},
+	{"#salt: x\n" HASH, "ann\n", NULL},
+	{HASH, "#salt: x\nann\n", "script a: hashes without the salt"},
+	{HASH, "#salt:\n" HASH "\n", NULL},
+	{HASH, HASH "\n", NULL},
+};
+
+/* What is hashed with another salt, or none, would be nobody. */
+START_TEST(recipients_sources__hash_with_one_salt)
+{
+	char file[128], script[512];
+
+	begin(FOUR, ", \"/dev/null\"");
+	snprintf(file, sizeof(file), "%s/more", rig.dir);
+	rig_write(&rig, "more", salts[_i].file);
+	rig.config->domains[0].recipients.v[1] = file;
+	snprintf(script, sizeof(script),
+		 "#!/bin/sh\necho '%s'\nprintf 'joe\\nann\\nbob\\neve'\n",
+		 salts[_i].script);
+	write_script(script);
+	if (!salts[_i].says) {
+		ck_assert_int_eq(look(false), RECIPIENTS_TAKEN);
+	} else {
+		ck_assert_int_eq(look(false), RECIPIENTS_FAILED);
+		ck_assert_msg(strstr(err.text, salts[_i].says), "%s", err.text);
+		ck_assert_int_eq(listed("eve@example.com"), LISTED_YES);
+	}
+	rig_done(&rig);
+}
+END_TEST
+
 /* One list: a file that changed waits for the program beside it. */
 START_TEST(recipients_sources__are_taken_together_or_not_at_all)
 {
@@ -297,6 +338,7 @@ int main(void)
 		TEST(recipients_sources__what_a_program_prints_is_a_list),
 		LOOP(recipients_sources__one_that_fails_leaves_the_list,
 		     failing),
+		LOOP(recipients_sources__hash_with_one_salt, salts),
 		TEST(recipients_sources__are_taken_together_or_not_at_all),
 		LOOP(recipients_sources__a_small_list_waits_to_be_confirmed,
 		     small),
