@@ -68,16 +68,29 @@ static const struct smtp_reply *by_action(struct dialogue *d, const char *why,
 	return say(reply, 450, "4.7.1", why);
 }
 
+static const struct smtp_reply *keep_out(struct smtp_reply *reply)
+{
+	return say(reply, 421, "4.7.0",
+		   "too many unknown recipients from your network");
+}
+
+static bool is_kept_out(const struct dialogue *d)
+{
+	const struct worker *w = d->worker;
+
+	return w->config->policy.action != POLICY_RECORD &&
+	       reputation_is_penalised(w->reputation, &d->network,
+				       loop_now_ms(w->loop));
+}
+
 static const struct smtp_reply *judge_client(struct dialogue *d,
 					     struct smtp_reply *reply)
 {
 	struct worker *w = d->worker;
 	int64_t now_ms = loop_now_ms(w->loop);
 
-	if (reputation_is_penalised(w->reputation, &d->network, now_ms) &&
-	    w->config->policy.action != POLICY_RECORD)
-		return say(reply, 421, "4.7.0",
-			   "too many unknown recipients from your network");
+	if (is_kept_out(d))
+		return keep_out(reply);
 	if (d->talked_early)
 		return by_action(d, "you talked before the greeting", reply);
 	if (reputation_is_slowed(w->reputation, &d->network, now_ms))
@@ -224,8 +237,7 @@ static const struct smtp_reply *refuse(struct dialogue *d,
 	log_policy(d, "unknown_budget is used up");
 	if (w->config->policy.action == POLICY_RECORD)
 		return reply;
-	return say(reply, 421, "4.7.0",
-		   "too many unknown recipients from your network");
+	return keep_out(reply);
 }
 
 /* How long a message may wait at the most, whatever its primary does. */
@@ -277,6 +289,11 @@ const struct smtp_reply *answer_rcpt(struct dialogue *d,
 
 	if (d->dns)
 		return &answer_later;
+	/* Or each session of a network had a budget of its own. */
+	if (is_kept_out(d)) {
+		count_visit(d, "", MAGNET_SENDER);
+		return keep_out(reply);
+	}
 	if (!decide(d, &q->rcpt, &p))
 		return ask_primary(d, &p);
 	if (p.refusal == RCPT_REFUSED_WHEN_UP && d->escape == ESCAPE_NOT_ASKED)

@@ -75,6 +75,34 @@ START_TEST(receive__a_used_up_budget_closes_the_door_for_a_while)
 }
 END_TEST
 
+/* However many sessions it has open. */
+START_TEST(receive__a_used_up_budget_ends_every_transaction_of_the_network)
+{
+	int one, other, fd;
+
+	door_open(&door, "policy { unknown_budget = 3 }", "");
+	one = client_ready(&door);
+	other = client_ready(&door);
+	client_say(other, "MAIL FROM:<a@b.test>", "250");
+	client_say(other, "RCPT TO:<joe@example.com>", "250");
+	client_say(one, "MAIL FROM:<a@b.test>", "250");
+	for (int i = 0; i < 3; i++)
+		client_say(one, "RCPT TO:<nobody@example.com>", "550 5.1.1");
+	client_say(one, "RCPT TO:<nobody@example.com>", "421 4.7.0");
+	/* When the door is closed, every loop has been told. */
+	while (counter_get(&stats.sessions_refused) == 0) {
+		fd = client_open(&door);
+		client_reply(fd);
+		close(fd);
+	}
+	client_say(other, "RCPT TO:<joe@example.com>", "421 4.7.0");
+	client_expect_end(other);
+	close(one);
+	close(other);
+	door_close(&door);
+}
+END_TEST
+
 static const struct {
 	const char *action, *reply;
 } actions[] = {
@@ -559,6 +587,7 @@ int main(void)
 		"receive_limits", TEST(receive__a_crowded_network_hears_421),
 		TEST(receive__a_full_house_says_421),
 		TEST(receive__a_used_up_budget_closes_the_door_for_a_while),
+		TEST(receive__a_used_up_budget_ends_every_transaction_of_the_network),
 		LOOP(receive__a_network_that_sends_too_much_is_slowed, actions),
 		TEST(receive__who_talks_before_the_greeting_is_deferred),
 		TEST(receive__a_domain_over_its_quota_is_deferred),
