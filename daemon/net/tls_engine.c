@@ -10,10 +10,17 @@
 #include "mxhold/base/mem.h"
 #include "tls_internal.h"
 
+enum {
+	/* A client's part of a handshake: a few KiB, more with large tickets.
+	 * OpenSSL alone would gather 128 KiB from each. */
+	CLIENT_HANDSHAKE_MAX = 32 * 1024
+};
+
 struct tls_engine {
 	SSL *ssl;
 	struct tls_context *ctx;
 	struct slice in; /* what OpenSSL has not read yet */
+	size_t shaken;   /* octets of the handshake */
 	struct buf *out;
 	bool done;
 	bool failed; /* OpenSSL forbids SSL_shutdown and more after that */
@@ -36,6 +43,11 @@ static int bio_read(BIO *b, char *p, size_t room, size_t *n)
 	if (*n == 0) {
 		BIO_set_retry_read(b);
 		return 0;
+	}
+	if (!e->done && !e->is_client) {
+		e->shaken += *n;
+		if (e->shaken > CLIENT_HANDSHAKE_MAX)
+			return 0; /* which is the end */
 	}
 	memcpy(p, e->in.p, *n);
 	e->in = slice_skip(e->in, *n);
@@ -88,6 +100,10 @@ static BIO *new_bio(struct tls_engine *e)
 static void set_why(struct tls_engine *e)
 {
 	char text[128];
+	if (e->shaken > CLIENT_HANDSHAKE_MAX) {
+		snprintf(e->why, sizeof(e->why), "TLS: endless handshake");
+		return;
+	}
 	tls_last_error(text, sizeof(text));
 	snprintf(e->why, sizeof(e->why), "TLS: %s", text);
 }

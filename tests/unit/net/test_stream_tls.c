@@ -265,6 +265,26 @@ START_TEST(handshake__fails_on_garbage)
 }
 END_TEST
 
+/* A ClientHello of 128 KiB, which OpenSSL would wait for to the end. */
+START_TEST(handshake__takes_no_more_than_one_can_need)
+{
+	static const char record[] = "\x16\x03\x01\x40\x00";
+	static char hello[16384] = "\x01\x01\xff\xff";
+	int fd = bare_client();
+
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(write(fd, record, 5), 5);
+		ck_assert_int_eq(write(fd, hello, sizeof(hello)),
+				 sizeof(hello));
+		hello[0] = hello[1] = hello[2] = hello[3] = 0;
+	}
+	witness_until(&t.server, "end(tls-failed)");
+	ck_assert_str_eq(t.server.why, "TLS: endless handshake");
+	close(fd);
+	tls_rig_close(&t);
+}
+END_TEST
+
 START_TEST(handshake__fails_when_the_peer_hangs_up)
 {
 	int fd = bare_client();
@@ -458,6 +478,7 @@ int main(void)
 		LOOP(tls__may_be_closed_within_any_upcall, events),
 		LOOP(tls__may_be_finished_within_any_upcall, events),
 		LOOP(handshake__fails_on_garbage, garbage),
+		TEST(handshake__takes_no_more_than_one_can_need),
 		TEST(handshake__fails_when_the_peer_hangs_up),
 		TEST(handshake__ends_with_a_reset),
 		TEST(handshake__ends_at_the_deadline),
