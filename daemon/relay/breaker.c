@@ -3,7 +3,8 @@
 #include "mxhold/base/attr.h"
 
 enum {
-	SENDERS_MIN = 2 /* that must have failed */
+	SENDERS_MIN = 2, /* that must have failed */
+	WEAK_GAP_MS = 1000
 };
 
 const char *breaker_cause_name(enum breaker_cause c)
@@ -15,6 +16,8 @@ const char *breaker_cause_name(enum breaker_cause c)
 		return "5xx at MAIL";
 	case BREAKER_BY_SHARE:
 		return "too many 5xx for known recipients";
+	case BREAKER_BY_ALL:
+		return "5xx for every message";
 	case BREAKER_BY_OPERATOR:
 		return "opened by an operator";
 	}
@@ -40,7 +43,7 @@ bool breaker_may_send(struct breaker *b, int64_t mono_ms)
 
 /* Opening again after a failed try is no news. */
 static bool open_it(struct breaker *b, enum breaker_cause cause,
-		    const struct config_breaker *c, int64_t mono_ms)
+		    int64_t wait_ms, int64_t mono_ms)
 {
 	bool news = b->state == BREAKER_CLOSED;
 
@@ -48,7 +51,7 @@ static bool open_it(struct breaker *b, enum breaker_cause cause,
 		return false;
 	b->state = BREAKER_OPEN;
 	b->cause = cause;
-	b->retry_at_ms = mono_ms + c->retry;
+	b->retry_at_ms = mono_ms + wait_ms;
 	b->n = b->at = 0;
 	return news;
 }
@@ -58,7 +61,7 @@ bool breaker_host_refused(struct breaker *b, const struct config_breaker *c,
 {
 	if (!c->any_before_rcpt)
 		return false;
-	return open_it(b, BREAKER_BY_HOST, c, mono_ms);
+	return open_it(b, BREAKER_BY_HOST, c->retry, mono_ms);
 }
 
 static bool is_excused(const struct breaker *b, uint64_t sender)
@@ -85,7 +88,7 @@ bool breaker_mail_refused(struct breaker *b, const struct config_breaker *c,
 	if (!c->any_before_rcpt || is_excused(b, sender))
 		return false;
 	b->blamed = sender;
-	return open_it(b, BREAKER_BY_MAIL, c, mono_ms);
+	return open_it(b, BREAKER_BY_MAIL, c->retry, mono_ms);
 }
 
 static void note(struct breaker *b, uint32_t window,
@@ -98,31 +101,70 @@ static void note(struct breaker *b, uint32_t window,
 	b->n = MX_MIN(b->n + 1, window);
 }
 
+static bool is_strong(const struct breaker_sample *s)
+{
+	return s->bad && !s->weak;
+}
+
 static bool failed_before(const struct breaker *b, uint32_t i)
 {
 	for (uint32_t k = 0; k < i; k++) {
-		if (b->samples[k].bad &&
+		if (is_strong(&b->samples[k]) &&
 		    b->samples[k].sender == b->samples[i].sender)
 			return true;
 	}
 	return false;
 }
 
-static bool is_too_much(const struct breaker *b, uint32_t window,
-			uint32_t max_percent)
+/* A weak refusal is no word against the host: it counts on its side. */
+static bool is_too_much(const struct breaker *b, uint32_t max_percent)
 {
 	uint32_t good = 0, senders = 0;
 
 	for (uint32_t i = 0; i < b->n; i++) {
-		if (!b->samples[i].bad)
+		if (!is_strong(&b->samples[i]))
 			good++;
 		else if (!failed_before(b, i))
 			senders++;
 	}
-	if (!good && b->n == window)
-		return max_percent < 100;
 	return senders >= SENDERS_MIN &&
 	       senders * 100 > max_percent * (senders + good);
+}
+
+static bool is_all_bad(const struct breaker *b, uint32_t window, bool *weak)
+{
+	*weak = false;
+	for (uint32_t i = 0; i < b->n; i++) {
+		if (!b->samples[i].bad)
+			return false;
+		*weak |= b->samples[i].weak;
+	}
+	return b->n == window;
+}
+
+static bool judge_window(struct breaker *b, const struct config_breaker *c,
+			 uint32_t window, int64_t mono_ms)
+{
+	bool weak;
+
+	if (is_too_much(b, c->max_5xx))
+		return open_it(b, BREAKER_BY_SHARE, c->retry, mono_ms);
+	if (c->max_5xx >= 100 || !is_all_bad(b, window, &weak))
+		return false;
+	if (weak)
+		return open_it(b, BREAKER_BY_ALL, WEAK_GAP_MS, mono_ms);
+	return open_it(b, BREAKER_BY_SHARE, c->retry, mono_ms);
+}
+
+/* The try has failed; what is wrong with the primary now? */
+static bool try_failed(struct breaker *b, const struct config_breaker *c,
+		       bool weak, int64_t mono_ms)
+{
+	if (weak)
+		return open_it(b, b->cause, WEAK_GAP_MS, mono_ms);
+	if (b->cause == BREAKER_BY_ALL)
+		b->cause = BREAKER_BY_SHARE;
+	return open_it(b, b->cause, c->retry, mono_ms);
 }
 
 bool breaker_result(struct breaker *b, const struct config_breaker *c,
@@ -131,13 +173,11 @@ bool breaker_result(struct breaker *b, const struct config_breaker *c,
 	uint32_t window = MX_MIN(MX_MAX(c->window, 1), BREAKER_WINDOW_MAX);
 
 	if (b->state == BREAKER_TRYING && sample.bad)
-		return open_it(b, b->cause, c, mono_ms);
+		return try_failed(b, c, sample.weak, mono_ms);
 	if (b->state != BREAKER_CLOSED)
 		return false;
 	note(b, window, sample);
-	if (!sample.bad || !is_too_much(b, window, c->max_5xx))
-		return false;
-	return open_it(b, BREAKER_BY_SHARE, c, mono_ms);
+	return sample.bad && judge_window(b, c, window, mono_ms);
 }
 
 bool breaker_delivered(struct breaker *b, uint64_t sender)

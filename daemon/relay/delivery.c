@@ -265,7 +265,7 @@ static uint64_t sender_hash(const struct delivery *d)
 	return siphash(key, d->msg.env.sender) | 1;
 }
 
-/* Before the verdicts count: what the breaker makes of the replies. */
+/* What the breaker makes of the replies, before the verdicts count. */
 static void tell_breaker(struct delivery *d, const struct outcome *out)
 {
 	const struct config_breaker *c = &d->relay->config->breaker;
@@ -281,8 +281,9 @@ static void tell_breaker(struct delivery *d, const struct outcome *out)
 			&d->rcpts[d->batch_rcpt[i]].judged;
 
 		sample.bad = r->bad_5xx;
-		if (r->known_good &&
-		    (r->bad_5xx || r->verdict == VERDICT_DELIVERED))
+		sample.weak =
+			r->bad_5xx && (r->about_message || !r->known_good);
+		if (r->bad_5xx || r->verdict == VERDICT_DELIVERED)
 			opened |= breaker_result(b, c, sample, mono_ms);
 	}
 	if (opened)
@@ -298,6 +299,7 @@ static void judge(struct delivery *d, const struct session_result *result,
 		.now_ms = now_ms,
 		.first_5xx = d->relay->config->breaker.first_5xx,
 		.breaker_open = breaker_is_open(&d->lane->breaker),
+		.unproven = window_is_canary(&d->lane->window),
 		.is_report = d->msg.env.is_report,
 		.is_over = is_over(d, now_ms),
 		.insist = insist,
@@ -337,7 +339,8 @@ static void tell_lane(struct delivery *d, const struct session_result *result,
 		lane_note_bad(d->lane, HEALTH_BAD,
 			      result->failure.text[0] ? result->failure.text
 						      : result->mail.text);
-	tell_breaker(d, out);
+	if (!d->lane->is_report)
+		tell_breaker(d, out);
 }
 
 static bool any_next(const struct delivery *d)
@@ -374,15 +377,21 @@ static void on_sent(void *data, const struct session_result *result)
 {
 	struct delivery *d = data;
 	struct outcome out;
+	bool insist, was_open;
 
 	if (d->load != LOAD_OK) {
 		not_read(d);
 		return;
 	}
 	judge(d, result, false, &out);
-	if (is_suspect(d, result, &out))
+	insist = is_suspect(d, result, &out);
+	if (insist)
 		judge(d, result, true, &out);
+	was_open = breaker_is_open(&d->lane->breaker);
 	tell_lane(d, result, &out);
+	/* The 5xx that opened the breaker is not to be believed either. */
+	if (!was_open && breaker_is_open(&d->lane->breaker))
+		judge(d, result, insist, &out);
 	teaching_tell(d, result);
 	if (!out.reuse) {
 		pool_drop(d->link);

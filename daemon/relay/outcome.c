@@ -11,7 +11,8 @@
 struct facts {
 	const struct session_result *result;
 	const struct outcome_rules *rules;
-	bool lost_after_dot;
+	bool lost_after_dot, delivered;
+	bool sender_refused; /* a 5xx at MAIL that is about this message */
 };
 
 /* "5.1.1": class, subject and detail of at most three digits each. */
@@ -110,20 +111,24 @@ static void say(struct outcome_rcpt *r, enum verdict v,
 static void put_off(const struct facts *f, struct outcome_rcpt *r,
 		    const struct smtp_reply *reply)
 {
-	bool over = f->rules->is_over && !f->lost_after_dot;
+	bool broken = f->rules->breaker_open && !f->rules->is_report;
+	bool over = f->rules->is_over && !f->lost_after_dot && !broken;
 
 	say(r, over ? VERDICT_FAILED : VERDICT_LATER, reply);
 }
 
-/* A 5xx is not believed while a broken primary may be saying it. */
+/* A 5xx is not believed while a broken primary may be saying it. One that
+ * has come back without its users refuses them all: until it takes somebody,
+ * nobody is believed to be unknown. */
 static void refused(const struct facts *f, struct outcome_rcpt *r,
 		    const struct smtp_reply *reply)
 {
 	const struct outcome_rules *rules = f->rules;
 	int64_t since = r->first_5xx_ms ? r->first_5xx_ms : rules->now_ms;
-	bool doubted =
-		rules->breaker_open ||
-		(r->known_good && rules->now_ms - since < rules->first_5xx);
+	bool unproven = rules->unproven && !f->delivered;
+	bool doubted = rules->breaker_open ||
+		       ((r->known_good || unproven) &&
+			rules->now_ms - since < rules->first_5xx);
 
 	if (doubted && !rules->is_report)
 		put_off(f, r, reply);
@@ -204,6 +209,7 @@ static void judge_rcpt(const struct facts *f, size_t i, bool some_accepted,
 	const struct smtp_reply *reply = &f->result->rcpts[i];
 
 	r->bad_5xx = r->by_peer = false;
+	r->about_message = smtp_reply_class(reply) == 2 || f->sender_refused;
 	memset(&r->reply, 0, sizeof(r->reply));
 	if (mail->code && smtp_reply_class(mail) != 2) {
 		by_reply(f, r, mail);
@@ -348,6 +354,11 @@ void outcome_judge(const struct session_result *result,
 
 	f.lost_after_dot =
 		result->sent_dot && !result->final.code && any_accepted(result);
+	f.delivered = result->sent_dot &&
+		      smtp_reply_class(&result->final) == 2 &&
+		      any_accepted(result);
+	f.sender_refused = smtp_reply_class(&result->mail) == 5 &&
+			   !speaks_against_host(&result->mail);
 	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < result->n_rcpts; i++) {
 		judge_rcpt(&f, i, some_accepted, &rcpts[i]);

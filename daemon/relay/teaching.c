@@ -1,7 +1,8 @@
 /*
  * What a delivery says of who is ours. Only what was said about a recipient
  * itself counts: a refused MAIL, a refused content and whatever is heard
- * while the breaker is open say nothing of it.
+ * while the breaker is open, or before the primary has taken anything, say
+ * nothing of it.
  */
 #include <stdio.h>
 
@@ -16,7 +17,8 @@ word_on(const struct delivery *d, const struct session_result *result, size_t i)
 		return &result->final;
 	if (smtp_reply_class(&result->mail) == 2 &&
 	    smtp_reply_class(&result->rcpts[i]) == 5 &&
-	    !breaker_is_open(&d->lane->breaker))
+	    !breaker_is_open(&d->lane->breaker) &&
+	    !window_is_canary(&d->lane->window))
 		return &result->rcpts[i];
 	return NULL;
 }

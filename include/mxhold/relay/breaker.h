@@ -11,6 +11,12 @@
  * a spammer's mail, refused one by one, opens nothing; at least two senders
  * must have failed. A full window without anything good opens it whoever
  * sent. With any_before_rcpt a 5xx at banner, EHLO or MAIL opens at once.
+ *
+ * A weak refusal is one that a sound primary says too: of the content, after
+ * the recipient was taken, or of a recipient that nobody knows. However many
+ * senders a wave of spam has, these alone open it only when they fill the
+ * window, and then mail goes on, one message a second, so that what is good
+ * is soon found behind the bad.
  */
 #ifndef MXHOLD_RELAY_BREAKER_H
 #define MXHOLD_RELAY_BREAKER_H
@@ -35,12 +41,14 @@ enum breaker_cause {
 	BREAKER_BY_HOST, /* 5xx at banner or EHLO */
 	BREAKER_BY_MAIL,
 	BREAKER_BY_SHARE,
+	BREAKER_BY_ALL, /* weak ones, and nothing else */
 	BREAKER_BY_OPERATOR
 };
 
 struct breaker_sample {
 	uint64_t sender; /* hash */
 	bool bad;
+	bool weak;
 };
 
 struct breaker {
@@ -68,7 +76,7 @@ bool breaker_host_refused(struct breaker *b, const struct config_breaker *c,
 			  int64_t mono_ms);
 bool breaker_mail_refused(struct breaker *b, const struct config_breaker *c,
 			  uint64_t sender, int64_t mono_ms);
-/* A final reply for a recipient known to be good. */
+/* A final reply for a recipient; bad when it was a 5xx. */
 bool breaker_result(struct breaker *b, const struct config_breaker *c,
 		    struct breaker_sample sample, int64_t mono_ms);
 

@@ -38,13 +38,15 @@ struct outcome_rcpt {
 	enum verdict verdict;
 	bool by_peer;            /* the reply is the primary's, not ours */
 	bool bad_5xx;            /* the primary's 5xx, whatever became of it */
+	bool about_message;      /* what it says is of sender or content */
 	struct smtp_reply reply; /* enhanced is filled in; code 0 when LEFT */
 };
 
 struct outcome_rules {
 	int64_t now_ms;       /* wall */
 	int64_t first_5xx;    /* ms a 5xx for a known one is not believed */
-	bool breaker_open;    /* no 5xx is believed */
+	bool breaker_open;    /* no 5xx is believed, nothing is given up */
+	bool unproven;        /* it has taken nothing since it came back */
 	bool is_report;       /* a report of ours: a 5xx is final */
 	bool is_over;         /* retention has ended: LATER becomes FAILED */
 	bool insist;          /* it was LEFT before: now it gets a timer */

@@ -8,6 +8,8 @@
 
 #define QUICK "drain { retry_message = {\"200ms\"} }\n"
 #define NEVER "drain { retry_message = {\"1d\"} }\n"
+/* A 5xx for who is not listed is believed from the first on. */
+#define SURE "drain { canary = 0  retry_message = {\"1d\"} }\n"
 
 static struct arena steps_arena;
 
@@ -40,6 +42,13 @@ static inline bool is_quarantined(struct rig *r)
 	struct queue_message m;
 
 	return look(r, watched, &m) && m.quarantined;
+}
+
+static inline bool is_gone(struct rig *r)
+{
+	struct queue_message m;
+
+	return !look(r, watched, &m);
 }
 
 static inline bool is_up(struct rig *r)

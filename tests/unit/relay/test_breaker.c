@@ -9,6 +9,10 @@ static const struct config_breaker defaults = {
 	.retry = 600000,
 };
 
+#define GOOD(who)   ((struct breaker_sample){(who), false, false})
+#define STRONG(who) ((struct breaker_sample){(who), true, false})
+#define WEAK(who)   ((struct breaker_sample){(who), true, true})
+
 static struct breaker closed(void)
 {
 	struct breaker b;
@@ -19,7 +23,8 @@ static struct breaker closed(void)
 
 /*
  * Results in order: a small letter is a good one of that sender, a capital a
- * 5xx; the digit says after how many the breaker is open, 0 = it stays shut.
+ * 5xx, behind a ~ a weak one; the digit says after how many the breaker is
+ * open, 0 = it stays shut.
  */
 static const struct share_row {
 	const char *results;
@@ -40,21 +45,31 @@ static const struct share_row {
 	{"ABcccccccccccccccccccc", 2},
 	{"AbAbAbAb", 0},
 	{"AaBbCc", 3},
+	/* a wave of spam: as many senders as messages */
+	{"~A~B~D~E~F~G~H~I~J~Kc~L~M~N~O~P~Q~R~S~T~U~V~W", 0},
+	{"c~A~B~D~E~F~G~H~I~J~K~L~M~N~O~P~Q~R~S~T~U~V", 21},
+	{"~A~B~D~E~F~G~H~I~J~K~L~M~N~O~P~Q~R~S~T~U~V", 20},
+	{"~A~A~A~A~A~A~A~A~A~A~A~A~A~A~A~A~A~A~A~A~A", 20},
+	{"~A~B~DEF", 5}, /* 2 of 5 are strong */
+	{"~A~B~D~E~F~G~H~IJK", 0},
 };
 
 START_TEST(breaker__opens_by_share_of_failing_senders)
 {
 	const struct share_row *row = &shares[_i];
 	struct breaker b = closed();
-	size_t opened = 0;
+	size_t opened = 0, n = 0;
 
-	for (size_t i = 0; row->results[i] && !opened; i++) {
-		char c = row->results[i];
+	for (const char *p = row->results; *p && !opened; p++) {
+		bool weak = *p == '~';
+		char c = *(p += weak);
 		struct breaker_sample s = {.sender = (uint64_t)(c | 32),
-					   .bad = c < 'a'};
+					   .bad = c < 'a',
+					   .weak = weak};
 
+		n++;
 		if (breaker_result(&b, &defaults, s, 0))
-			opened = i + 1;
+			opened = n;
 		ck_assert_int_eq(breaker_is_open(&b), opened > 0);
 	}
 	ck_assert_uint_eq(opened, row->opens_after);
@@ -68,8 +83,7 @@ START_TEST(breaker__never_opens_by_share_when_all_may_fail)
 
 	c.max_5xx = 100;
 	for (uint64_t i = 0; i < 100; i++)
-		ck_assert(!breaker_result(&b, &c,
-					  (struct breaker_sample){i, true}, 0));
+		ck_assert(!breaker_result(&b, &c, STRONG(i), 0));
 }
 END_TEST
 
@@ -79,11 +93,11 @@ START_TEST(breaker__forgets_what_left_its_window)
 	struct breaker b = closed();
 
 	c.window = 4;
-	breaker_result(&b, &c, (struct breaker_sample){1, true}, 0);
+	breaker_result(&b, &c, STRONG(1), 0);
 	for (int i = 0; i < 4; i++)
-		breaker_result(&b, &c, (struct breaker_sample){2, false}, 0);
+		breaker_result(&b, &c, GOOD(2), 0);
 	c.max_5xx = 30; /* one of four */
-	ck_assert(!breaker_result(&b, &c, (struct breaker_sample){3, true}, 0));
+	ck_assert(!breaker_result(&b, &c, STRONG(3), 0));
 }
 END_TEST
 
@@ -94,8 +108,7 @@ START_TEST(breaker__takes_any_length_of_window)
 
 	for (uint64_t i = 0; i < 3000; i++) {
 		c.window = (uint32_t)(i * 7 % 500);
-		breaker_result(&b, &c,
-			       (struct breaker_sample){i % 50, i % 50 == 0}, 0);
+		breaker_result(&b, &c, i % 50 ? GOOD(i % 50) : STRONG(0), 0);
 		ck_assert_uint_le(b.n, BREAKER_WINDOW_MAX);
 	}
 }
@@ -155,10 +168,45 @@ START_TEST(breaker__opens_again_silently_when_the_try_fails)
 
 	breaker_host_refused(&b, &defaults, 0);
 	ck_assert(breaker_may_send(&b, 600000));
-	ck_assert(!breaker_result(&b, &defaults,
-				  (struct breaker_sample){1, true}, 600000));
+	ck_assert(!breaker_result(&b, &defaults, STRONG(1), 600000));
 	ck_assert(!breaker_may_send(&b, 1199999));
 	ck_assert(breaker_may_send(&b, 1200000));
+}
+END_TEST
+
+/* So that honest mail is found behind a wave of spam within its length. */
+START_TEST(breaker__goes_on_slowly_when_all_is_refused_weakly)
+{
+	struct breaker b = closed();
+	int64_t at = 0;
+
+	for (uint64_t i = 0; i < 20; i++)
+		breaker_result(&b, &defaults, WEAK(i), at);
+	ck_assert(breaker_is_open(&b));
+	for (uint64_t i = 0; i < 500; i++) {
+		ck_assert(!breaker_may_send(&b, at));
+		at += 1000;
+		ck_assert(breaker_may_send(&b, at));
+		breaker_result(&b, &defaults, WEAK(i), at);
+		ck_assert(breaker_is_open(&b));
+	}
+	ck_assert(breaker_may_send(&b, at + 1000));
+	ck_assert(breaker_delivered(&b, 1));
+	ck_assert(!breaker_is_open(&b));
+}
+END_TEST
+
+START_TEST(breaker__stops_when_known_recipients_are_refused_too)
+{
+	struct breaker b = closed();
+
+	for (uint64_t i = 0; i < 20; i++)
+		breaker_result(&b, &defaults, WEAK(i), 0);
+	ck_assert(breaker_may_send(&b, 1000));
+	breaker_result(&b, &defaults, STRONG(1), 1000);
+	ck_assert(!breaker_may_send(&b, 600999));
+	ck_assert(breaker_may_send(&b, 601000));
+	ck_assert_int_eq(b.cause, BREAKER_BY_SHARE);
 }
 END_TEST
 
@@ -168,8 +216,7 @@ START_TEST(breaker__stays_trying_while_nothing_is_certain)
 
 	breaker_host_refused(&b, &defaults, 0);
 	ck_assert(breaker_may_send(&b, 600000));
-	breaker_result(&b, &defaults, (struct breaker_sample){1, false},
-		       600000);
+	breaker_result(&b, &defaults, GOOD(1), 600000);
 	ck_assert(breaker_is_open(&b));
 	ck_assert(breaker_may_send(&b, 600001));
 }
@@ -254,6 +301,8 @@ int main(void)
 		TEST(breaker__tries_again_after_its_time),
 		TEST(breaker__closes_when_the_try_is_delivered),
 		TEST(breaker__opens_again_silently_when_the_try_fails),
+		TEST(breaker__goes_on_slowly_when_all_is_refused_weakly),
+		TEST(breaker__stops_when_known_recipients_are_refused_too),
 		TEST(breaker__stays_trying_while_nothing_is_certain),
 		TEST(breaker__is_not_held_open_by_one_refused_sender),
 		TEST(breaker__tries_at_once_when_the_host_is_back),

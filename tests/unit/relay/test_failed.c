@@ -7,12 +7,36 @@ START_TEST(relay__holds_a_failed_message_in_quarantine_by_default)
 {
 	struct rig r;
 
-	rig_init(&r, NEVER);
+	rig_init(&r, SURE);
 	watched =
 		rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test"});
 	rig_start(&r);
 	rig_until(&r, is_quarantined);
 	ck_assert_uint_eq(rig_queued(&r), 1);
+	rig_done(&r);
+}
+END_TEST
+
+/* TX-19: a primary that comes back without its users refuses everybody. */
+START_TEST(relay__believes_no_5xx_before_something_was_taken)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, NEVER "bounce { send = \"all\"  otherwise = \"drop\" }\n");
+	id = rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test"});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert_int_eq(m.rcpts[0].state, RCPT_PENDING);
+	ck_assert_slice_eq(m.rcpts[0].reply, "550 5.1.1 no such user");
+	rig_add(&r, &(struct rig_mail){0});
+	rig_until_got(&r, 1);
+	watched = rig_add(&r, &(struct rig_mail){.rcpts = "gone-y@example.test",
+						 .notify = DSN_NOTIFY_NEVER});
+	rig_until(&r, is_gone);
+	ck_assert(look(&r, id, &m));
 	rig_done(&r);
 }
 END_TEST
@@ -23,7 +47,7 @@ START_TEST(relay__does_not_quarantine_while_other_recipients_wait)
 	struct rig r;
 	uint64_t id;
 
-	rig_init(&r, NEVER);
+	rig_init(&r, SURE);
 	id = rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test "
 						     "later@example.test"});
 	rig_start(&r);
@@ -41,7 +65,7 @@ START_TEST(relay__sends_a_report_by_the_primary_when_told_so)
 	const struct sink_message *m;
 	struct rig r;
 
-	rig_init(&r, NEVER "bounce { send = \"all\"  route = \"primary\" }\n");
+	rig_init(&r, SURE "bounce { send = \"all\"  route = \"primary\" }\n");
 	rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test "
 						"gone-y@example.test"});
 	rig_start(&r);
@@ -75,7 +99,7 @@ START_TEST(relay__sends_the_first_report_to_a_domain_at_once)
 {
 	struct rig r;
 
-	rig_init(&r, NEVER "bounce { send = \"all\"  route = \"primary\" }\n");
+	rig_init(&r, SURE "bounce { send = \"all\"  route = \"primary\" }\n");
 	sink_close(&r.sink);
 	rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test"});
 	rig_start(&r);
@@ -101,7 +125,7 @@ START_TEST(relay__keeps_a_report_while_the_senders_mx_cannot_be_found)
 {
 	struct rig r;
 
-	rig_init(&r, NEVER "bounce { send = \"all\" }\n");
+	rig_init(&r, SURE "bounce { send = \"all\" }\n");
 	rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test"});
 	rig_start(&r);
 	rig_until(&r, has_report);
@@ -119,7 +143,7 @@ START_TEST(relay__drops_what_nobody_wants_a_report_of)
 	uint64_t before = counter_get(&stats.messages_failed);
 	struct rig r;
 
-	rig_init(&r, NEVER "bounce { send = \"all\"  route = \"primary\" }\n");
+	rig_init(&r, SURE "bounce { send = \"all\"  route = \"primary\" }\n");
 	rig_add(&r, &mails[_i]);
 	rig_start(&r);
 	rig_until(&r, rig_is_empty);
@@ -137,7 +161,7 @@ START_TEST(relay__reports_success_itself_where_the_primary_knows_no_dsn)
 	bool dsn = offers_dsn[_i];
 	struct rig r;
 
-	rig_init(&r, NEVER "bounce { send = \"all\"  route = \"primary\" }\n");
+	rig_init(&r, SURE "bounce { send = \"all\"  route = \"primary\" }\n");
 	r.sink.dsn = dsn;
 	rig_add(&r, &(struct rig_mail){.notify = DSN_NOTIFY_SUCCESS});
 	rig_start(&r);
@@ -233,8 +257,8 @@ START_TEST(relay__gives_up_by_the_clock_with_the_last_reply)
 	uint64_t before = counter_get(&stats.messages_expired);
 	struct rig r;
 
-	rig_init(&r, NEVER "queue { retention = \"1h\"  clock = \"wall\" }\n"
-			   "bounce { send = \"all\"  route = \"primary\" }\n");
+	rig_init(&r, SURE "queue { retention = \"1h\"  clock = \"wall\" }\n"
+			  "bounce { send = \"all\"  route = \"primary\" }\n");
 	rig_add(&r,
 		&(struct rig_mail){.rcpts = "later@example.test",
 				   .arrived_ms = clock_wall_ms() - 7200000});
@@ -268,7 +292,7 @@ START_TEST(relay__removes_a_message_when_its_quarantine_has_ended)
 {
 	struct rig r;
 
-	rig_init(&r, NEVER "bounce { quarantine = \"0s\" }\n");
+	rig_init(&r, SURE "bounce { quarantine = \"0s\" }\n");
 	watched =
 		rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test"});
 	rig_start(&r);
@@ -282,6 +306,7 @@ int main(void)
 	return RUN_TESTS(
 		"failed",
 		TEST(relay__holds_a_failed_message_in_quarantine_by_default),
+		TEST(relay__believes_no_5xx_before_something_was_taken),
 		TEST(relay__does_not_quarantine_while_other_recipients_wait),
 		TEST(relay__sends_a_report_by_the_primary_when_told_so),
 		TEST(relay__sends_the_first_report_to_a_domain_at_once),

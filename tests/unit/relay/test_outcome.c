@@ -290,6 +290,65 @@ START_TEST(outcome__believes_a_5xx_only_after_first_5xx_and_without_breaker)
 }
 END_TEST
 
+/* It has come back, and has taken nothing yet. */
+static const struct {
+	const char *replies;
+	int64_t first_ago; /* -1: none yet */
+	const char *verdicts;
+} unproven[] = {
+	{"250 550 -", -1, "l"},        {"250 550 -", DAY - 1, "l"},
+	{"250 550 -", DAY, "f"},       {"250 250 554", -1, "l"},
+	{"250 250,550 250", -1, "df"}, /* now it has */
+	{"250 250,550 450", -1, "ll"},
+};
+
+START_TEST(outcome__believes_no_5xx_of_a_primary_that_has_taken_nothing)
+{
+	struct fixture f;
+
+	prepare(&f, unproven[_i].replies, WHOLE);
+	f.rules.unproven = true;
+	if (unproven[_i].first_ago >= 0)
+		f.rcpts[0].first_5xx_ms = NOW - unproven[_i].first_ago;
+	judge(&f);
+	ck_assert_str_eq(verdicts_of(&f), unproven[_i].verdicts);
+}
+END_TEST
+
+static const struct {
+	const char *replies, *enhanced;
+	bool about_message;
+} words[] = {
+	{"250 550 -", "", false},      {"250 250 554", "", true},
+	{"250 250,550 554", "", true}, {"550 - -", "5.1.8", true},
+	{"550 - -", "", false},
+};
+
+START_TEST(outcome__tells_a_refused_message_from_a_refused_recipient)
+{
+	struct fixture f;
+
+	prepare(&f, words[_i].replies, WHOLE);
+	strcpy(f.result.mail.enhanced, words[_i].enhanced);
+	judge(&f);
+	ck_assert(f.rcpts[0].bad_5xx);
+	ck_assert_int_eq(f.rcpts[0].about_message, words[_i].about_message);
+}
+END_TEST
+
+static const char *const refusals[] = {"250 550 -", "250 450 -"};
+
+START_TEST(outcome__gives_nothing_up_while_the_breaker_is_open)
+{
+	struct fixture f;
+
+	prepare(&f, refusals[_i], WHOLE);
+	f.rules.is_over = f.rules.breaker_open = true;
+	judge(&f);
+	ck_assert_str_eq(verdicts_of(&f), "l");
+}
+END_TEST
+
 /* TLS-30, TX-27: what we did not even offer it is no refusal of the primary;
  * the breaker hears nothing of it, the recipient waits as for any 5xx. */
 START_TEST(outcome__blames_nobody_for_what_we_refuse_ourselves)
@@ -499,6 +558,12 @@ int main(void)
 		     doubts),
 		{.fn = outcome__blames_nobody_for_what_we_refuse_ourselves,
 		 .rows = 2},
+		LOOP(outcome__believes_no_5xx_of_a_primary_that_has_taken_nothing,
+		     unproven),
+		LOOP(outcome__tells_a_refused_message_from_a_refused_recipient,
+		     words),
+		LOOP(outcome__gives_nothing_up_while_the_breaker_is_open,
+		     refusals),
 		TEST(outcome__believes_a_5xx_at_once_when_first_5xx_is_zero),
 		LOOP(outcome__gives_up_with_the_last_reply_when_time_is_over,
 		     overs),

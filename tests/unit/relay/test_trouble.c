@@ -163,6 +163,27 @@ START_TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing)
 }
 END_TEST
 
+/* TX-8: nobody is listed, and nothing had to prove itself; the very refusal
+ * that opens the breaker is not believed. */
+START_TEST(relay__does_not_bounce_the_message_that_opens_the_breaker)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, SURE "bounce { otherwise = \"drop\" }\n");
+	r.sink.mail = 550;
+	r.sink.mail_times = -1;
+	id = rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	ck_assert(is_breaker_open(&r));
+	ck_assert(look(&r, id, &m));
+	ck_assert_int_eq(m.rcpts[0].state, RCPT_PENDING);
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__opens_the_breaker_when_known_recipients_are_refused)
 {
 	char alarms[8][256];
@@ -337,6 +358,7 @@ int main(void)
 		TEST(relay__goes_on_where_it_was_when_the_primary_leaves_amid_a_drain),
 		TEST(relay__backs_off_when_connections_are_refused_with_421),
 		TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing),
+		TEST(relay__does_not_bounce_the_message_that_opens_the_breaker),
 		TEST(relay__opens_the_breaker_when_known_recipients_are_refused),
 		LOOP(relay__never_sends_a_damaged_message, damaged_sizes),
 		TEST(relay__ends_quietly_when_what_it_sends_is_gone_from_the_queue),
