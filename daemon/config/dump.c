@@ -54,10 +54,20 @@ static int dump_recipients(const struct config_domain *d, struct buf *out)
 	return rc;
 }
 
+/* A lone word would be read as the title of a primary{}. */
+static bool is_lone_host(const struct config_primary *p)
+{
+	return p->n_hosts == 1 && p->hosts[0].port == 25 &&
+	       !strpbrk(p->name, ".:") &&
+	       strcmp(p->hosts[0].name, p->name) == 0;
+}
+
 static int dump_domain_primary(const struct config_domain *d, struct buf *out)
 {
 	const struct config_primary *p = d->primary;
 
+	if (is_lone_host(p))
+		return buf_printf(out, "\"%s:%u\"", p->name, p->hosts[0].port);
 	return value_quote(out, p->implicit && p->by_mx ? "mx" : p->name);
 }
 

@@ -58,6 +58,30 @@ START_TEST(config_dump_own__leaves_out_the_defaults)
 }
 END_TEST
 
+/* "mail" alone would be read as the title of a primary{}. */
+START_TEST(config_dump_own__writes_a_lone_word_so_that_it_stays_a_host)
+{
+	struct config *c =
+		load_text("hostname = \"mx2.example.com\"\n"
+			  "domain \"a.example\" { primary = \"mail:25\" "
+			  "recipients = learn }\n"
+			  "domain \"b.example\" { primary = \"mail.\" "
+			  "recipients = learn }\n");
+	char *text;
+
+	ck_assert_msg(c != NULL, "%s", load_complaints);
+	text = config_dump_own(c);
+	config_unref(c);
+	c = load_text(text);
+	ck_assert_msg(c != NULL, "%s\n%s", load_complaints, text);
+	ck_assert_uint_eq(c->n_domains, 2);
+	for (size_t i = 0; i < c->n_domains; i++)
+		ck_assert_str_eq(c->domains[i].primary->name, "mail");
+	config_unref(c);
+	free(text);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("dump");
@@ -68,6 +92,8 @@ int main(void)
 	tcase_add_checked_fixture(t, load_setup, load_teardown);
 	tcase_add_test(t, config_dump__reads_back_as_itself);
 	tcase_add_test(t, config_dump_own__leaves_out_the_defaults);
+	tcase_add_test(
+		t, config_dump_own__writes_a_lone_word_so_that_it_stays_a_host);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
