@@ -98,7 +98,8 @@ int address_canonical(const struct address *a, const char *subaddress,
 
 	buf_init(&b, ADDRESS_MAX * 2);
 	s = cut_detail(unquote(a, local), subaddress);
-	if (append_meaning(&b, s) || append_domain(&b, a) || b.n >= room)
+	if (append_meaning(&b, s) || append_domain(&b, a) || b.n >= room ||
+	    b.n + 2 > ADDRESS_PATH_MAX)
 		return -1;
 	s = buf_slice(&b);
 	for (size_t i = 0; i < s.n; i++)

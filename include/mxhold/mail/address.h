@@ -54,7 +54,8 @@ enum address_error address_parse(struct slice in, bool allow_bare,
  * unquoted where that is possible, lower-cased (ASCII), and the domain as
  * lower-case A-labels. With `subaddress` (a set of separators such as "+",
  * may be "") the detail is cut off. NUL-terminated; 0, or -1 if it does not
- * fit or the domain has no A-label form.
+ * fit (in out, or in a path: RFC 5321 4.5.3.1.3) or the domain has no A-label
+ * form.
  */
 int address_canonical(const struct address *a, const char *subaddress,
 		      char *out, size_t room);

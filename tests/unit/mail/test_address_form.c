@@ -1,4 +1,6 @@
 #include "mxhold/mail/address.h"
+#include <stdio.h>
+
 #include "unit/base/suite.h"
 
 static struct address parse(const char *text)
@@ -70,6 +72,21 @@ START_TEST(address__canonical_form_must_fit)
 }
 END_TEST
 
+/* "ü" is two octets, its A-label ten: nobody could send to such an address.
+ * RFC 5321 4.5.3.1.3 */
+START_TEST(address__canonical_form_must_fit_a_path)
+{
+	char text[ADDRESS_MAX], out[ADDRESS_MAX * 2];
+	struct address a;
+
+	snprintf(text, sizeof(text), "%064d@%063d.%063d.%053d\xc3\xbc.x", 0, 0,
+		 0, 0);
+	ck_assert_uint_le(strlen(text) + 2, ADDRESS_PATH_MAX);
+	a = parse(text);
+	ck_assert_int_eq(address_canonical(&a, "", out, sizeof(out)), -1);
+}
+END_TEST
+
 static const struct {
 	const char *text, *least;
 } quotes[] = {
@@ -136,6 +153,7 @@ int main(void)
 	return RUN_TESTS(
 		"address_form", LOOP(address__canonical_form, forms),
 		TEST(address__canonical_form_must_fit),
+		TEST(address__canonical_form_must_fit_a_path),
 		LOOP(address__is_sent_on_with_the_least_quoting, quotes),
 		TEST(address__appends_its_local_part_whole_or_not_at_all),
 		LOOP(address__knows_postmaster_in_any_spelling, masters));
