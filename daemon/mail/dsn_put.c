@@ -1,4 +1,4 @@
-/* What the parts of a report are written with; it remembers when one is full. */
+/* What a report is written with; it remembers when the report is full. */
 #include "mxhold/mail/dsn_parts.h"
 
 #include "mxhold/base/text.h"
