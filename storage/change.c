@@ -1,5 +1,6 @@
 /*
- * An operator's word on messages: hold, release, retry, delete, quarantine.
+ * An operator's word on messages: hold, release, retry, delete, quarantine,
+ * give up.
  */
 #include "mxhold/storage/failpoint.h"
 #include "mxhold/storage/message.h"
@@ -71,11 +72,35 @@ static int release(struct txn *t, struct message *m, const struct job_change *j)
 	int rc = m->rec.quarantined ? revive(t, m) : 0;
 
 	m->rec.held = m->rec.quarantined = false;
+	m->rec.given_up = m->rec.told = false;
 	if (!rc)
 		rc = message_set_due_all(t, m, j->now_ms);
 	if (!rc)
 		rc = tell(t, m, j, HISTORY_RELEASED);
 	return rc ? rc : save(t, m, j);
+}
+
+/* No attempt comes between: it is held until its row in `expire`, which is due
+ * at once, is met. */
+static int give_up(struct txn *t, struct message *m, const struct job_change *j)
+{
+	int rc = m->rec.quarantined ? revive(t, m) : 0;
+
+	m->rec.quarantined = false;
+	m->rec.held = m->rec.given_up = true;
+	m->rec.told = j->change == CHANGE_BOUNCE;
+	if (!rc)
+		rc = message_set_due_all(t, m, RECORD_NOT_DUE);
+	if (!rc)
+		rc = message_set_expire(t, m, j->now_ms);
+	return rc ? rc : message_save(t, m);
+}
+
+static int extend(struct txn *t, struct message *m, const struct job_change *j)
+{
+	int rc = message_set_expire(t, m, j->expire_ms);
+
+	return rc ? rc : message_save(t, m);
 }
 
 static int retry(struct txn *t, struct message *m, const struct job_change *j)
@@ -109,7 +134,11 @@ static bool applies(const struct message *m, enum change change)
 		return !stopped;
 	case CHANGE_QUARANTINE:
 		return !m->rec.quarantined;
+	case CHANGE_EXTEND:
+		return !stopped;
 	case CHANGE_DELETE:
+	case CHANGE_EXPIRE:
+	case CHANGE_BOUNCE:
 		break;
 	}
 	return true;
@@ -125,6 +154,11 @@ static int change_one(struct txn *t, struct message *m,
 		return retry(t, m, j);
 	case CHANGE_DELETE:
 		return remove_message(t, m, j);
+	case CHANGE_EXPIRE:
+	case CHANGE_BOUNCE:
+		return give_up(t, m, j);
+	case CHANGE_EXTEND:
+		return extend(t, m, j);
 	case CHANGE_HOLD:
 	case CHANGE_QUARANTINE:
 		break;

@@ -355,6 +355,8 @@ static void fill_message(struct queue_message *out, uint64_t id,
 		.next_attempt_ms = next == RECORD_NOT_DUE ? 0 : next,
 		.maybe_duplicate = rec->maybe_duplicate,
 		.quarantined = rec->quarantined,
+		.given_up = rec->given_up,
+		.told = rec->told,
 		.message_id = rec->message_id,
 		.reason = rec->reason,
 	};

@@ -13,7 +13,9 @@ enum {
 	FLAG_MAYBE_DUPLICATE = 1 << 6,
 	FLAG_HELD = 1 << 7,
 	FLAG_QUARANTINED = 1 << 8,
-	FLAGS_KNOWN = (1 << 9) - 1,
+	FLAG_GIVEN_UP = 1 << 9,
+	FLAG_TOLD = 1 << 10,
+	FLAGS_KNOWN = (1 << 11) - 1,
 };
 
 /* Bits of a recipient's state. */
@@ -94,7 +96,9 @@ static uint16_t message_flags(const struct message_record *m)
 			  (e->is_report ? FLAG_REPORT : 0) |
 			  (m->maybe_duplicate ? FLAG_MAYBE_DUPLICATE : 0) |
 			  (m->held ? FLAG_HELD : 0) |
-			  (m->quarantined ? FLAG_QUARANTINED : 0));
+			  (m->quarantined ? FLAG_QUARANTINED : 0) |
+			  (m->given_up ? FLAG_GIVEN_UP : 0) |
+			  (m->told ? FLAG_TOLD : 0));
 }
 
 static void set_message_flags(struct message_record *m, unsigned flags)
@@ -110,6 +114,8 @@ static void set_message_flags(struct message_record *m, unsigned flags)
 	m->maybe_duplicate = flags & FLAG_MAYBE_DUPLICATE;
 	m->held = flags & FLAG_HELD;
 	m->quarantined = flags & FLAG_QUARANTINED;
+	m->given_up = flags & FLAG_GIVEN_UP;
+	m->told = flags & FLAG_TOLD;
 }
 
 static size_t family_bytes(unsigned family)

@@ -65,6 +65,8 @@ static void finish(struct change_run *run, const char *trouble)
 				   (json_int_t)run->in_flight);
 
 	relay_kick(r->control->parts.relay);
+	if (run->change == CHANGE_EXPIRE || run->change == CHANGE_BOUNCE)
+		relay_give_up(r->control->parts.relay);
 	protocol_append_result(&r->out, result);
 	json_decref(result);
 	if (trouble)
@@ -201,7 +203,11 @@ static const char *event_of(enum change change)
 		return "message.released";
 	case CHANGE_RETRY:
 		return "message.retried";
+	case CHANGE_EXPIRE:
+	case CHANGE_BOUNCE:
+		return "message.given_up";
 	case CHANGE_DELETE:
+	case CHANGE_EXTEND:
 		break;
 	}
 	return "message.removed";

@@ -21,6 +21,12 @@ static const struct query_command commands[] = {
 	{"queue release", true, query_step_select},
 	{"queue retry", true, query_step_select},
 	{"queue delete", true, query_step_select},
+	{"queue expire", true, query_step_select},
+	{"queue bounce", true, query_step_select},
+	{"quarantine list", true, query_step_list},
+	{"quarantine show", false, query_step_show},
+	{"quarantine release", true, query_step_select},
+	{"quarantine drop", true, query_step_select},
 	{"msg show", false, query_step_show},
 	{"msg headers", false, query_step_headers},
 	{"msg raw", false, query_step_raw},
@@ -55,6 +61,10 @@ bool query_change(const char *command, enum change *change)
 		{"queue release", CHANGE_RELEASE},
 		{"queue retry", CHANGE_RETRY},
 		{"queue delete", CHANGE_DELETE},
+		{"queue expire", CHANGE_EXPIRE},
+		{"queue bounce", CHANGE_BOUNCE},
+		{"quarantine release", CHANGE_RELEASE},
+		{"quarantine drop", CHANGE_DELETE},
 	};
 
 	for (size_t i = 0; i < MX_ARRAY_SIZE(changes); i++) {
@@ -64,6 +74,11 @@ bool query_change(const char *command, enum change *change)
 		return true;
 	}
 	return false;
+}
+
+bool query_is_quarantine(const struct query *q)
+{
+	return strncmp(q->command->name, "quarantine ", 11) == 0;
 }
 
 bool query_acts(const struct query *q, enum change *change)
@@ -195,6 +210,9 @@ static bool change_applies(const struct query *q, const struct queue_message *m)
 		return !stopped;
 	case CHANGE_DELETE:
 	case CHANGE_QUARANTINE:
+	case CHANGE_EXPIRE:
+	case CHANGE_BOUNCE:
+	case CHANGE_EXTEND:
 		break;
 	}
 	return true;
@@ -207,6 +225,8 @@ static bool limit_reached(const struct query *q)
 
 static bool wanted(const struct query *q, const struct queue_message *m)
 {
+	if (query_is_quarantine(q) && m->state != QUEUE_QUARANTINE)
+		return false;
 	return filter_matches(&q->filter, m, q->now_ms) &&
 	       (!q->changes || change_applies(q, m));
 }

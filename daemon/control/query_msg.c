@@ -16,6 +16,10 @@ enum query_more query_step_show(struct query *q, struct buf *out)
 
 	if (query_message(q, out, &m) < 0)
 		return QUERY_DONE;
+	if (query_is_quarantine(q) && m.state != QUEUE_QUARANTINE)
+		return query_end(out, EXIT_NO_MATCH,
+				 "it is not in quarantine; `msg show` tells "
+				 "how it stands");
 	r = present_message_whole(&m, q->config);
 	protocol_append_result(out, r);
 	json_decref(r);

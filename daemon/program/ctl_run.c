@@ -173,7 +173,10 @@ static void print_changed(const struct ctl *c, const json_t *r)
 	} pasts[] = {{"hold", "held"},
 		     {"release", "released"},
 		     {"retry", "to be tried now"},
-		     {"delete", "deleted"}};
+		     {"delete", "deleted"},
+		     {"drop", "deleted"},
+		     {"expire", "given up"},
+		     {"bounce", "given up, their senders are told"}};
 	int64_t n = json_integer_value(json_object_get(r, "changed"));
 	int64_t flying = json_integer_value(json_object_get(r, "in_flight"));
 	const char *past = "changed";
@@ -190,7 +193,7 @@ static void print_changed(const struct ctl *c, const json_t *r)
 		printf("%" PRId64 " of them %s being handed over just now; "
 		       "%s\n",
 		       flying, flying == 1 ? "is" : "are",
-		       strcmp(c->command->verb, "delete") == 0
+		       strcmp(past, "deleted") == 0
 			       ? "what is left after that attempt is removed"
 			       : "that attempt still ends as it ends");
 }

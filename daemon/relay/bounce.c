@@ -62,6 +62,16 @@ enum bounce_action bounce_decide(const struct config_bounce *c,
 	return BOUNCE_REPORT;
 }
 
+enum bounce_action bounce_decide_told(const struct config_bounce *c,
+				      const struct envelope *env,
+				      uint8_t notify)
+{
+	struct config_bounce all = *c;
+
+	all.send = BOUNCE_ALL;
+	return bounce_decide(&all, env, notify);
+}
+
 bool bounce_wants_delayed(const struct config_bounce *c)
 {
 	return c->delay_dsn > 0 && c->send == BOUNCE_ALL &&

@@ -128,12 +128,29 @@ static void tell_late(struct delivery *d)
 		delivery_end(d);
 }
 
+/* The limit may have been raised since it came. */
+static int64_t limit_ms(const struct delivery *d)
+{
+	const struct config_domain *domain = settling_domain(d);
+	const struct config_queue *q =
+		domain ? &domain->queue : &d->config->queue;
+
+	if (d->msg.given_up || d->msg.env.is_report ||
+	    d->msg.state == QUEUE_QUARANTINE)
+		return 0;
+	return d->msg.env.arrived_at_ms + retry_limit_ms(q);
+}
+
 static void on_expired_loaded(struct delivery *d)
 {
+	int64_t until_ms = limit_ms(d);
+
 	if (d->is_late)
 		tell_late(d);
 	else if (d->n_rcpts == 0 || d->msg.state == QUEUE_QUARANTINE)
 		delivery_end(d);
+	else if (until_ms > clock_wall_ms())
+		settling_extend(d, until_ms);
 	else
 		judge_expired(d);
 }

@@ -51,10 +51,20 @@ static void on_timer(void *data)
 {
 	struct expiry *x = data;
 
+	if (x->busy) { /* a store that fails keeps one for long */
+		timer_start(x->timer, EXPIRY_FIRST_MS);
+		return;
+	}
 	relay_sweep(x->relay);
 	x->n = x->at = 0;
 	x->progress = true;
 	go_on(x);
+}
+
+void expiry_look(struct expiry *x)
+{
+	if (!x->stopped)
+		timer_start(x->timer, 0);
 }
 
 /* --- one message after the other ---------------------------------------- */

@@ -137,6 +137,11 @@ void relay_kick(struct relay *r)
 		timer_start(r->look, LOOK_EVERY_MS - since);
 }
 
+void relay_give_up(struct relay *r)
+{
+	expiry_look(r->expiry);
+}
+
 void relay_sweep(struct relay *r)
 {
 	if (r->stopping)

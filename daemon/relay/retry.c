@@ -50,6 +50,13 @@ bool retry_is_over(const struct config_queue *queue,
 	return retry_age_ms(queue, drain, age) >= queue->retention;
 }
 
+int64_t retry_limit_ms(const struct config_queue *queue)
+{
+	if (queue->clock_wall)
+		return MX_MIN(queue->hard_limit, queue->retention);
+	return queue->hard_limit;
+}
+
 bool retry_report_is_over(const struct retry_age *age)
 {
 	return age->now_ms - age->arrived_ms >= REPORT_LIFE_MS;

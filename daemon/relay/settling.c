@@ -73,10 +73,13 @@ static void decide_bounces(struct delivery *d)
 
 	for (size_t i = 0; i < d->n_rcpts; i++) {
 		struct delivery_rcpt *r = &d->rcpts[i];
+		uint8_t notify = r->rcpt->rcpt.notify;
 
-		if (!r->settled && r->judged.verdict == VERDICT_FAILED)
-			r->bounce = bounce_decide(c, &d->msg.env,
-						  r->rcpt->rcpt.notify);
+		if (r->settled || r->judged.verdict != VERDICT_FAILED)
+			continue;
+		r->bounce = d->msg.told
+				    ? bounce_decide_told(c, &d->msg.env, notify)
+				    : bounce_decide(c, &d->msg.env, notify);
 	}
 }
 
@@ -418,7 +421,7 @@ void settling_done(struct delivery *d)
 /* --- damage, an operator's word ----------------------------------------- */
 
 static void submit_change(struct delivery *d, enum change change,
-			  const char *reason)
+			  const char *reason, int64_t expire_ms)
 {
 	struct job_change *c = mem_alloc(sizeof(*c));
 
@@ -429,6 +432,7 @@ static void submit_change(struct delivery *d, enum change change,
 	c->ids[0] = d->id;
 	c->n = 1;
 	c->now_ms = clock_wall_ms();
+	c->expire_ms = expire_ms;
 	snprintf(c->reason, sizeof(c->reason), "%s", reason);
 	d->state = DELIVERY_SETTLING;
 	mem_free(d->change);
@@ -439,7 +443,12 @@ static void submit_change(struct delivery *d, enum change change,
 
 void settling_remove(struct delivery *d)
 {
-	submit_change(d, CHANGE_DELETE, "");
+	submit_change(d, CHANGE_DELETE, "", 0);
+}
+
+void settling_extend(struct delivery *d, int64_t until_ms)
+{
+	submit_change(d, CHANGE_EXTEND, "", until_ms);
 }
 
 void settling_unread(struct delivery *d)
@@ -477,7 +486,7 @@ void settling_damaged(struct delivery *d)
 	log_str(&l, "why", "its checksum is wrong; it goes to quarantine");
 	log_end(&l);
 	submit_change(d, CHANGE_QUARANTINE,
-		      "the content is damaged: its checksum is wrong");
+		      "the content is damaged: its checksum is wrong", 0);
 }
 
 void settling_free(struct delivery *d)

@@ -110,6 +110,41 @@ class Ctl(mxtest.Case):
         self.wait_empty()
         self.ctl("breaker", "open", "nobody.test", code=4)
 
+    def test_what_failed_is_looked_at_released_and_dropped(self):
+        self.global_extra = 'breaker { first_5xx = "0s"  max_5xx = 100 }'
+        primary = self.primary("rcpt=550")
+        self.start()
+        ids = [self.send(message()) for _ in range(3)]
+        wait_for("quarantine", lambda: len(self.listed("--state", "quarantine")) == 3)
+        self.assertEqual([m["id"] for m in self.ctl_json("quarantine", "list")["messages"]],
+                         ids)
+        shown = self.ctl_json("quarantine", "show", ids[0])
+        self.assertEqual(shown["state"], "quarantine")
+        self.assertIn("550", shown["reason"])
+        self.ctl("quarantine", "drop", code=2)
+        self.ctl("--yes", "quarantine", "drop", ids[0])
+        primary.stop()
+        primary.start()
+        self.ctl("--yes", "quarantine", "release", ids[1])
+        self.wait_delivered(primary, 1)
+        self.assertEqual(self.count(), 1)
+        other = self.send(message(), rcpts=("other@example.test",))
+        self.ctl("quarantine", "show", other, code=4)
+        self.assertEqual(self.ctl("-o", "id", "quarantine", "list").split(), [ids[2]])
+
+    def test_what_is_given_up_is_kept_or_reported(self):
+        self.config_extra = 'bounce { send = "none"  route = "primary" }'
+        self.start()
+        told, quiet = self.send(message()), self.send(message())
+        self.ctl("--yes", "queue", "expire", quiet)
+        wait_for("quarantine", lambda: self.listed("--state", "quarantine"))
+        self.ctl("--yes", "queue", "bounce", told)
+        wait_for("the report", lambda: self.events("bounce.made"))
+        self.assertEqual([m["id"] for m in self.listed("--state", "quarantine")], [quiet])
+        self.ctl("--yes", "queue", "bounce", quiet)
+        wait_for("the other", lambda: len(self.events("bounce.made")) == 2)
+        self.assertEqual(len(self.events("message.given_up")), 3)
+
     def test_acting_needs_a_word_and_a_choice(self):
         self.start()
         qid = self.send(message())

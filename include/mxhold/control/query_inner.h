@@ -56,6 +56,8 @@ enum query_more query_page(struct query *q,
 				      const struct queue_message *m,
 				      void *data),
 			   void *data, bool *failed);
+/* Of these only what is in quarantine is seen. */
+bool query_is_quarantine(const struct query *q);
 /* The message of args.id: 0, or -1 with the end written. */
 int query_message(struct query *q, struct buf *out, struct queue_message *m);
 

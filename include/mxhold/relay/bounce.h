@@ -32,6 +32,11 @@ const char *bounce_action_name(enum bounce_action a);
  */
 enum bounce_action bounce_decide(const struct config_bounce *c,
 				 const struct envelope *env, uint8_t notify);
+/* The same when an operator wants the sender to be told: whatever `send` says,
+ * but by bounce.route, if there is any, and to nobody who does not want it. */
+enum bounce_action bounce_decide_told(const struct config_bounce *c,
+				      const struct envelope *env,
+				      uint8_t notify);
 /* May a report of a delivery by a server without DSN be made
  * (RFC 3461 5.2.2)? */
 bool bounce_wants_relayed(const struct config_bounce *c,

@@ -152,6 +152,8 @@ bool settling_begin(struct delivery *d);
 void settling_damaged(struct delivery *d);
 /* Its content could not be read: all recipients wait, by their timer. */
 void settling_unread(struct delivery *d);
+/* Its time is not over: looked at again then. */
+void settling_extend(struct delivery *d, int64_t until_ms);
 /* The operator's word about it comes true now. */
 void settling_remove(struct delivery *d);
 /* A report for what is late, and nothing else; false: nobody is to know. */

@@ -198,6 +198,7 @@ bool lane_may_send(struct lane *l, int64_t mono_ms);
 
 /* expiry.c */
 struct expiry *expiry_new(struct relay *r);
+void expiry_look(struct expiry *x); /* now */
 void expiry_stop(struct expiry *x); /* starts nothing more */
 bool expiry_is_idle(const struct expiry *x);
 void expiry_free(struct expiry *x);

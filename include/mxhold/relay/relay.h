@@ -39,6 +39,8 @@ void relay_free(struct relay *r); /* after on_idle */
 void relay_primary_changed(struct relay *r, const char *primary);
 /* Mail was added or became due (any destination): look again soon. */
 void relay_kick(struct relay *r);
+/* Messages were given up: what is over is looked for now. */
+void relay_give_up(struct relay *r);
 /* Start the drain of a primary or domain now, whatever timers say (its retry
  * timers are not touched). False: no such name. */
 bool relay_drain_now(struct relay *r, const char *name);

@@ -48,6 +48,10 @@ bool retry_is_over(const struct config_queue *queue,
 		   const struct config_drain *drain,
 		   const struct retry_age *age);
 
+/* How long a message may wait at the most, whatever its primary does: counted
+ * on the wall from its arrival. */
+int64_t retry_limit_ms(const struct config_queue *queue);
+
 /* The same for a report of ours: two days on the wall. */
 bool retry_report_is_over(const struct retry_age *age);
 

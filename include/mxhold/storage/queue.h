@@ -61,6 +61,8 @@ struct queue_message {
 	int64_t next_attempt_ms; /* wall; 0 when held */
 	bool maybe_duplicate;    /* a reply after the final dot was lost */
 	bool quarantined;
+	bool given_up;           /* by an operator: no attempt is made */
+	bool told;               /* and its sender is to have a report */
 	struct slice message_id; /* "<...>" or empty */
 	struct slice reason;     /* last failure or why it is held */
 	struct queue_rcpt *rcpts;

@@ -46,6 +46,8 @@ struct message_record {
 	bool maybe_duplicate;
 	bool held;
 	bool quarantined;
+	bool given_up; /* by an operator: fails without another attempt */
+	bool told;     /* and its sender is to have a report */
 	struct slice message_id;
 	struct slice reason;
 	uint16_t n_rcpts;     /* rows in `recipient`, numbered from 0 */

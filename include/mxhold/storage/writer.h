@@ -143,7 +143,10 @@ enum change {
 	CHANGE_RELEASE, /* held or quarantined -> due now */
 	CHANGE_RETRY,   /* due now; not what is held or in quarantine */
 	CHANGE_DELETE,
-	CHANGE_QUARANTINE
+	CHANGE_QUARANTINE,
+	CHANGE_EXPIRE, /* no attempt any more: fails as if its time were over */
+	CHANGE_BOUNCE, /* the same, and its sender is told */
+	CHANGE_EXTEND  /* nothing but expire_ms */
 };
 
 /* An operator's word on up to CHANGE_MAX messages at once. */

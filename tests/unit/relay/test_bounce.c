@@ -73,6 +73,17 @@ START_TEST(bounce__decides_by_sender_notify_and_configuration)
 }
 END_TEST
 
+START_TEST(bounce__an_operator_may_tell_whom_nothing_forbids_to)
+{
+	struct config_bounce c = bounce_of(&rows[_i]), all = c;
+	struct envelope env = envelope_of(&rows[_i]);
+
+	all.send = BOUNCE_ALL;
+	ck_assert_int_eq(bounce_decide_told(&c, &env, rows[_i].notify),
+			 bounce_decide(&all, &env, rows[_i].notify));
+}
+END_TEST
+
 START_TEST(bounce__tells_of_a_relayed_message_only_who_asked_for_success)
 {
 	struct config_bounce c = bounce_of(&rows[_i]);
@@ -238,6 +249,8 @@ int main(void)
 {
 	return RUN_TESTS(
 		"bounce",
+		LOOP(bounce__an_operator_may_tell_whom_nothing_forbids_to,
+		     rows),
 		LOOP(bounce__decides_by_sender_notify_and_configuration, rows),
 		LOOP(bounce__tells_of_a_relayed_message_only_who_asked_for_success,
 		     rows),

@@ -1,6 +1,8 @@
 /* What has failed or has waited too long, and who is told. */
 #include "unit/relay/steps.h"
 
+#define DAY INT64_C(86400000)
+
 /* --- what has failed ----------------------------------------------------- */
 
 START_TEST(relay__holds_a_failed_message_in_quarantine_by_default)
@@ -280,10 +282,89 @@ START_TEST(relay__gives_up_at_the_hard_limit_while_the_primary_is_away)
 	rig_init(&r,
 		 NEVER "bounce { send = \"none\"  otherwise = \"drop\" }\n");
 	sink_close(&r.sink);
-	rig_add(&r, &(struct rig_mail){.expire_ms = clock_wall_ms() - 1});
+	rig_add(&r, &(struct rig_mail){.arrived_ms = clock_wall_ms() - 91 * DAY,
+				       .expire_ms = clock_wall_ms() - 1});
 	rig_start(&r);
 	rig_until(&r, rig_is_empty);
 	ck_assert_uint_eq(sink_count(&r.sink), 0);
+	rig_done(&r);
+}
+END_TEST
+
+static bool is_extended(struct rig *r)
+{
+	struct due_row row;
+	size_t n = 1;
+	int rc =
+		reader_expired(r->reader, clock_wall_ms() + 30 * DAY, &row, &n);
+
+	ck_assert_int_ge(rc, 0);
+	return rc == 1;
+}
+
+/* On the worst day an operator raises it, for what waits already. */
+START_TEST(relay__goes_by_the_hard_limit_of_now)
+{
+	struct queue_message m;
+	struct rig r;
+
+	rig_init(&r, NEVER "queue { hard_limit = \"180d\" }\n");
+	sink_close(&r.sink);
+	watched = rig_add(
+		&r, &(struct rig_mail){.arrived_ms = clock_wall_ms() - 91 * DAY,
+				       .expire_ms = clock_wall_ms() - 1});
+	rig_start(&r);
+	rig_until(&r, is_extended);
+	ck_assert(look(&r, watched, &m));
+	ck_assert_int_eq(m.state, QUEUE_READY);
+	rig_done(&r);
+}
+END_TEST
+
+/* --- an operator gives it up ---------------------------------------------- */
+
+static void give_up(struct rig *r, enum change how)
+{
+	sink_close(&r->sink);
+	watched = rig_add(r, &(struct rig_mail){0});
+	rig_start(r);
+	rig_until(r, is_down);
+	rig_change(r, how, watched);
+	relay_give_up(r->relay);
+}
+
+START_TEST(relay__treats_what_an_operator_expires_as_if_its_time_were_over)
+{
+	struct queue_message m;
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	give_up(&r, CHANGE_EXPIRE);
+	rig_until(&r, is_quarantined);
+	ck_assert(look(&r, watched, &m));
+	ck_assert_uint_eq(rig_queued(&r), 1);
+	/* and again from there, this time with a report */
+	rig_change(&r, CHANGE_BOUNCE, watched);
+	relay_give_up(r.relay);
+	rig_until(&r, is_gone);
+	ck_assert_uint_eq(rig_queued(&r), 1);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__reports_what_an_operator_bounces_whatever_send_says)
+{
+	struct rig r;
+
+	rig_init(&r, NEVER "bounce { send = \"none\"  route = \"primary\" }\n");
+	give_up(&r, CHANGE_BOUNCE);
+	rig_until(&r, is_gone);
+	sink_open(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	ck_assert_str_eq(r.sink.messages[0].from, "");
+	ck_assert_ptr_nonnull(
+		strstr(r.sink.messages[0].body, "Action: failed"));
 	rig_done(&r);
 }
 END_TEST
@@ -319,5 +400,8 @@ int main(void)
 		TEST(relay__tells_the_sender_of_mail_that_gets_late_while_nobody_is_up),
 		TEST(relay__gives_up_by_the_clock_with_the_last_reply),
 		TEST(relay__gives_up_at_the_hard_limit_while_the_primary_is_away),
+		TEST(relay__goes_by_the_hard_limit_of_now),
+		TEST(relay__treats_what_an_operator_expires_as_if_its_time_were_over),
+		TEST(relay__reports_what_an_operator_bounces_whatever_send_says),
 		TEST(relay__removes_a_message_when_its_quarantine_has_ended));
 }

@@ -82,6 +82,45 @@ START_TEST(change__quarantine_wins_over_hold)
 }
 END_TEST
 
+static const enum change given_up[] = {CHANGE_EXPIRE, CHANGE_BOUNCE};
+
+/* No attempt comes between, and it is met by who looks for what is over. */
+START_TEST(change__giving_up_makes_it_over_and_not_due)
+{
+	uint64_t id = put_three();
+	struct job_change c = change_of(given_up[_i], id);
+
+	ck_assert_int_eq(run(&c.job), STORE_OK);
+	ck_assert_uint_eq(c.changed, 1);
+	ck_assert(get(id).given_up);
+	ck_assert(get(id).told == (c.change == CHANGE_BOUNCE));
+	ck_assert_uint_eq(count_due("a.test", INT64_MAX), 0);
+	ck_assert_uint_eq(rows_in(TABLE_EXPIRE), 1);
+	check_whole();
+	c.change = CHANGE_RELEASE;
+	c.expire_ms = T0 + 900;
+	run(&c.job);
+	ck_assert(!get(id).given_up && !get(id).told);
+	ck_assert_int_eq(get(id).state, QUEUE_READY);
+	check_whole();
+}
+END_TEST
+
+START_TEST(change__extend_moves_nothing_but_the_limit)
+{
+	uint64_t id = put_three();
+	struct job_change c = change_of(CHANGE_EXTEND, id);
+
+	c.expire_ms = T0 + 900;
+	ck_assert_int_eq(run(&c.job), STORE_OK);
+	ck_assert_uint_eq(c.changed, 1);
+	ck_assert_int_eq(get(id).state, QUEUE_READY);
+	ck_assert_uint_eq(rows_in(TABLE_EXPIRE), 1);
+	ck_assert_uint_eq(count_due("a.test", INT64_MAX), 1);
+	check_whole();
+}
+END_TEST
+
 static const struct {
 	enum change before, change;
 	bool done;
@@ -95,6 +134,10 @@ static const struct {
 	{CHANGE_QUARANTINE, CHANGE_HOLD, true},
 	{CHANGE_DELETE, CHANGE_HOLD, false},
 	{CHANGE_DELETE, CHANGE_DELETE, false},
+	{CHANGE_QUARANTINE, CHANGE_EXPIRE, true},
+	{CHANGE_QUARANTINE, CHANGE_BOUNCE, true},
+	{CHANGE_EXPIRE, CHANGE_RETRY, false},
+	{CHANGE_HOLD, CHANGE_EXTEND, false},
 };
 
 START_TEST(change__says_what_it_changed)
@@ -194,6 +237,9 @@ int main(void)
 	tcase_add_test(t, change__release_makes_it_due_now);
 	tcase_add_test(t, change__retry_moves_the_due_rows);
 	tcase_add_test(t, change__quarantine_wins_over_hold);
+	tcase_add_loop_test(t, change__giving_up_makes_it_over_and_not_due, 0,
+			    MX_ARRAY_SIZE(given_up));
+	tcase_add_test(t, change__extend_moves_nothing_but_the_limit);
 	tcase_add_loop_test(t, change__says_what_it_changed, 0,
 			    MX_ARRAY_SIZE(again));
 	tcase_add_test(t, change__delete_leaves_nothing_but_history);

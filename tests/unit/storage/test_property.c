@@ -157,7 +157,7 @@ static void change_model(struct model *m, enum change change)
 		m->id = 0;
 		return;
 	}
-	if (change == CHANGE_HOLD) {
+	if (change == CHANGE_HOLD || change == CHANGE_BOUNCE) {
 		m->held = true;
 		return;
 	}
@@ -170,11 +170,12 @@ static void change_model(struct model *m, enum change change)
 static void step_change(void)
 {
 	static const enum change changes[] = {CHANGE_HOLD, CHANGE_RELEASE,
-					      CHANGE_RETRY, CHANGE_DELETE};
+					      CHANGE_RETRY, CHANGE_DELETE,
+					      CHANGE_BOUNCE};
 	struct job_change c = {.job.kind = JOB_CHANGE, .now_ms = now};
 	struct model *picked[5] = {NULL};
 
-	c.change = changes[random_below(4)];
+	c.change = changes[random_below(5)];
 	while (c.n < 5) {
 		struct model *m = pick(true);
 
