@@ -149,6 +149,7 @@ void stream_destroy(struct stream *s)
 {
 	s->state = STREAM_CLOSED;
 	loop_task_cancel(&s->turn);
+	stream_watch_end(s);
 	uv_close(&s->uv.handle, on_handle_closed);
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }

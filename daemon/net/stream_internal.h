@@ -4,6 +4,7 @@
  *	stream.c	birth, the turn, small questions
  *	stream_read.c	socket -> (engine) -> owner
  *	stream_write.c	owner -> (engine) -> socket
+ *	stream_watch.c	is the peer's system there?
  *	stream_end.c	deadline, finish, close
  *
  * Every upcall comes from stream_turn (a loop task) or from the read
@@ -58,6 +59,7 @@ struct stream {
 		uv_pipe_t pipe;
 	} uv;
 	uv_timer_t timer;
+	struct stream_watch *watch; /* NULL: nobody asked */
 	struct loop_task turn;
 	struct loop *loop;
 	const struct stream_events *events;
@@ -109,6 +111,9 @@ void stream_read_pending(struct stream *s);
 void stream_flush(struct stream *s); /* no upcalls */
 bool stream_is_flushed(const struct stream *s);
 void stream_drop_output(struct stream *s);
+
+/* stream_watch.c */
+void stream_watch_end(struct stream *s);
 
 /* stream_end.c */
 void stream_timer_set(struct stream *s, int64_t at_ms);

@@ -14,6 +14,9 @@
 
 enum {
 	STAGGER_MS = 250, /* RFC 8305 5 */
+	/* Of the peer's system, not of its server: see stream_watch. It is
+	 * missed before the first message is, when the line comes back. */
+	SILENCE_MS = 20000,
 	/* Dialogues that were begun, in all and with one host: a farm of
 	 * hosts that all say no must not keep us busy for ever. */
 	TRIES_MAX = 10,
@@ -258,6 +261,7 @@ static void begin_dialogue(struct session *s, int fd)
 		s->client = smtp_client_new(s->o->config->hostname);
 		s->state = SESSION_GREETING;
 		s->stage = STAGE_BANNER;
+		stream_watch(s->stream, SILENCE_MS);
 		stream_deadline(s->stream, session_command_ms(s));
 	}
 }

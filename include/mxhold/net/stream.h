@@ -59,6 +59,10 @@ size_t stream_pending(const struct stream *s);
 /* From now, for everything: on_end(STREAM_TIMEOUT) unless set anew; 0 = off.
  * Cheap to move: a later deadline costs no timer. */
 void stream_deadline(struct stream *s, int64_t after_ms);
+/* The peer's system must be there: on_end(STREAM_ERROR) when it acknowledges
+ * nothing of what is under way, or no probe, for so long. A peer that is busy
+ * or reads slowly still does. Once; not for unix sockets. */
+void stream_watch(struct stream *s, int64_t silence_ms);
 /* The next octets are TLS. Queued output is written first in clear. Bytes
  * that already came in clear are thrown away; the count is returned. Within
  * on_data these are also the bytes it does not take, which only
