@@ -18,6 +18,11 @@ enum {
 	ENVELOPE_BASE = 64 * 1024,
 	ENVELOPE_EACH = 2048, /* path, domain, ORCPT, rounding, doubling */
 	CONGESTED = 16 * 1024 * 1024,
+	/* So many of a loop may hold two whole parts; when there are more, each
+	 * holds one, and a smaller one, so that a thousand who drip their
+	 * content cost a tenth of what they could. */
+	MANY = 32,
+	SMALL_PART = 16 * CHUNK_SIZE,
 };
 
 enum flight { /* the job that is with the writer */
@@ -221,6 +226,16 @@ bool intake_is_congested(const struct intake_host *host)
 	return writer_waiting(host->writer) > CONGESTED;
 }
 
+static bool is_one_of_many(const struct intake *in)
+{
+	return in->host->live > MANY;
+}
+
+static size_t part_size(const struct intake *in)
+{
+	return is_one_of_many(in) ? SMALL_PART : PART_SIZE;
+}
+
 enum intake_step intake_take(struct intake *in, struct slice bytes)
 {
 	MX_ASSERT(!in->is_waiting && !in->is_ended);
@@ -233,13 +248,13 @@ enum intake_step intake_take(struct intake *in, struct slice bytes)
 	}
 	in->size += bytes.n;
 	header_scan_feed(&in->scan, bytes);
-	settle_front(in, in->body.n >= PART_SIZE);
-	if (in->body.n < PART_SIZE)
+	settle_front(in, in->body.n >= part_size(in));
+	if (in->body.n < part_size(in))
 		return INTAKE_GO;
 	if (in->flight == FLIGHT_NONE) {
 		submit_part(in);
-		if (in->failed != STORE_OK ||
-		    (in->body.n < PART_SIZE && !intake_is_congested(in->host)))
+		if (in->failed != STORE_OK || (in->body.n < part_size(in) &&
+					       !intake_is_congested(in->host)))
 			return INTAKE_GO;
 	}
 	in->is_waiting = true;
@@ -267,7 +282,8 @@ static void submit(struct intake *in, struct job *job, enum job_kind kind)
 static void submit_part(struct intake *in)
 {
 	struct job_part *part = &in->job.part;
-	struct slice rest = slice_skip(buf_slice(&in->body), PART_SIZE);
+	size_t n = part_size(in);
+	struct slice rest = slice_skip(buf_slice(&in->body), n);
 
 	memset(part, 0, sizeof(*part));
 	part->up = in->up;
@@ -279,7 +295,7 @@ static void submit_part(struct intake *in)
 	}
 	buf_init(&part->body, in->body.cap);
 	buf_move(&part->body, &in->body);
-	buf_truncate(&part->body, PART_SIZE);
+	buf_truncate(&part->body, n);
 	buf_move(&in->body, &in->spare);
 	submit(in, &part->job, JOB_PART);
 }
@@ -445,7 +461,7 @@ static void take_part_back(struct intake *in)
 	else
 		fail(in, part->job.result);
 	buf_clear(&part->body);
-	if (!in->is_aborted && in->failed == STORE_OK)
+	if (!in->is_aborted && in->failed == STORE_OK && !is_one_of_many(in))
 		buf_move(&in->spare, &part->body);
 	buf_done(&part->body);
 }
@@ -457,7 +473,7 @@ static void on_part(struct intake *in)
 		let_go(in);
 		return;
 	}
-	if (in->failed == STORE_OK && in->body.n >= PART_SIZE)
+	if (in->failed == STORE_OK && in->body.n >= part_size(in))
 		submit_part(in);
 	if (in->is_ended && in->flight == FLIGHT_NONE) {
 		if (in->failed == STORE_OK)

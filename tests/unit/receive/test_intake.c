@@ -343,9 +343,9 @@ static void make_big(size_t n)
 }
 
 /* Everything, in slices as the machine gives them; batches when it must. */
-static void take_big(size_t n)
+static void take_big_from(size_t at, size_t n)
 {
-	for (size_t at = 0; at < n;) {
+	while (at < n) {
 		size_t slice = MX_MIN(n - at, (size_t)16384);
 		unsigned before = ready;
 
@@ -354,6 +354,11 @@ static void take_big(size_t n)
 				pump();
 		at += slice;
 	}
+}
+
+static void take_big(size_t n)
+{
+	take_big_from(0, n);
 }
 
 static const size_t sizes[] = {
@@ -393,6 +398,36 @@ START_TEST(intake__waits_for_the_writer_with_two_parts)
 	ck_assert_uint_eq(ready, 1);
 	ck_assert_int_eq(intake_take(in, slice_make(big, 16000)), INTAKE_GO);
 	intake_abort(in);
+	free(big);
+	finish();
+}
+END_TEST
+
+/* A thousand who drip their content hold little each; when they have gone,
+ * it goes on with large parts. */
+START_TEST(intake__one_of_many_holds_less)
+{
+	size_t n = 9 * PART_SIZE + 7, at = 0;
+
+	begin();
+	host.live += 1000;
+	make_big(n);
+	while (at < n &&
+	       intake_take(in, slice_make(big + at, 16000)) == INTAKE_GO)
+		at += 16000;
+	ck_assert_uint_lt(at, PART_SIZE);
+	while (ready == 0)
+		pump();
+	take_big_from(at + 16000, 3 * PART_SIZE);
+	host.live -= 1000;
+	take_big_from(3 * PART_SIZE, 6 * PART_SIZE);
+	host.live += 1000;
+	take_big_from(6 * PART_SIZE, n);
+	ck_assert(!commit());
+	pump_all();
+	ck_assert_int_eq(said.code, 250);
+	check_content(big);
+	host.live -= 1000;
 	free(big);
 	finish();
 }
@@ -544,6 +579,7 @@ int main(void)
 		LOOP(intake__too_many_hops_are_a_loop, hops),
 		LOOP(intake__a_large_message_comes_out_as_it_went_in, sizes),
 		TEST(intake__waits_for_the_writer_with_two_parts),
+		TEST(intake__one_of_many_holds_less),
 		{.fn = intake__a_client_that_vanishes_leaves_no_part,
 		 .rows = 2},
 		TEST(intake__a_client_that_vanishes_during_commit_leaves_its_message),
