@@ -5,6 +5,8 @@ list of attacks that have tests elsewhere:
   relaying, backscatter            test_relay.py
   controls in logs and terminals   test_injection.py
   floods, slow and broken clients  test_clients.py
+  half-done TLS handshakes         test_clients.py, unit/net/test_stream_tls.c
+  memory, descriptors              test_memory.py, test_clients.py
   injected STARTTLS replies, next hops of all kinds   test_tls.py, test_outage.py,
                                    transcripts/client, unit/outbound
   parameters of MAIL and RCPT      transcripts/server/{unknown_parameter,dsn_bad,...},

@@ -197,6 +197,65 @@ class Slow(Case):
         self.assert_serves(3)
 
 
+class Handshakes(Case):
+    """TLS begun and not finished: bounded in octets, memory and time."""
+
+    def begun(self, octets):
+        c = self.client()
+        self.assertEqual(c.cmd("STARTTLS")[0], 220)
+        c.send(octets)
+        return c
+
+    def hello(self):
+        into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        with self.assertRaises(ssl.SSLWantReadError):
+            tls_context().wrap_bio(into, out, server_hostname="mx2.test").do_handshake()
+        return out.read()
+
+    # a ClientHello that says it has 128 KiB
+    LONG = b"\x16\x03\x01\x40\x00\x01\x01\xff\xff" + bytes(16380)
+
+    def good_client(self, n):
+        with self.client() as c:
+            self.assertEqual(c.starttls()[0], 250)
+            self.assertEqual(c.mail(message(n))[0], 250)
+
+    def test_hundreds_of_half_done_ones_cost_little(self):
+        self.start()
+        self.good_client(1)
+        before = self.rss_kib()
+        half = []
+        self.addCleanup(lambda: [c.close() for c in half])
+        for octets in (b"\x16\x03\x01", self.LONG, self.hello()):
+            half += [self.begun(octets) for _ in range(100)]
+        self.good_client(2)
+        self.assert_grew_less(before, 300 * 96)
+        self.assertEqual(self.count(), 2)
+
+    def test_an_endless_one_is_broken_off(self):
+        self.start()
+        c = self.begun(self.LONG)
+        try:
+            for _ in range(1000):
+                c.send(b"\x16\x03\x01\x40\x00" + bytes(16384))
+        except OSError:
+            pass
+        self.assertNotIn(b"250", c.rest())
+        c.close()
+        wait_for("its end", lambda: 'why="TLS: endless handshake"' in self.log())
+        self.good_client(1)
+
+    def test_they_end_at_their_deadline(self):
+        self.config_extra = f'smtp {{ command_timeout = "{3 * mxtest.SLOW}s" }}'
+        self.start()
+        half = [self.begun(octets) for octets in (b"", b"\x16", self.LONG, self.hello())]
+        for c in half:
+            c.rest()
+            c.close()
+        self.wait_sessions_over()
+        self.assertEqual(self.log().count("TLS handshake took too long"), len(half))
+
+
 class Descriptors(Case):
     def test_no_descriptor_left_is_told_and_is_not_the_end(self):
         self.start(prefix=("prlimit", "--nofile=64:64"))
