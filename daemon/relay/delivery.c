@@ -352,10 +352,12 @@ static void tell_lane(struct delivery *d, const struct session_result *result,
 	d->maybe_duplicate |= out->maybe_duplicate;
 	if (out->pressed)
 		lane_note_pressed(d->lane);
-	if (out->health == OUTCOME_SAYS_BAD)
+	if (out->health == OUTCOME_SAYS_BAD) {
+		lane_note_broken(d->lane);
 		lane_note_bad(d->lane, HEALTH_BAD,
 			      result->failure.text[0] ? result->failure.text
 						      : result->mail.text);
+	}
 	if (!d->lane->is_report)
 		tell_breaker(d, out);
 }

@@ -10,6 +10,7 @@ enum {
 	OPEN_MAX_MS = 60000, /* look-up to EHLO */
 	COOL_MIN_MS = 1000,
 	COOL_MAX_MS = 30000,
+	COOL_BROKEN_MAX_MS = 15000,
 	TIMER_MAX_MS = 60000, /* the wall clock may jump */
 	ASK_MS = 10000        /* between two times a primary may ask */
 };
@@ -385,6 +386,21 @@ void lane_note_bad(struct lane *l, enum health_event e, const char *why)
 {
 	if (!l->is_report && lane_primary(l))
 		prober_tell(l->relay->parts.prober, l->name, e, why, NULL);
+}
+
+/*
+ * Banner to RCPT are good, so its state says up, but what is sent breaks.
+ * Without a pause all the queue would run against it, each message twice, and
+ * arrive many times where it is the reply to the dot that gets lost.
+ */
+void lane_note_broken(struct lane *l)
+{
+	int64_t wait = (int64_t)COOL_MIN_MS << MX_MIN(l->broken, 5U);
+
+	if (clock_mono_ms() < l->cool_until_ms) /* together with another */
+		return;
+	l->broken++;
+	lane_cool(l, MX_MIN(wait, COOL_BROKEN_MAX_MS));
 }
 
 bool lane_suspect(struct lane *l, uint64_t id)

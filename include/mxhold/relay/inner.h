@@ -83,6 +83,7 @@ struct lane {
 	bool outage;   /* it was not up since it last ran */
 	uint32_t era;  /* counts outages: what hangs from the last is no load */
 	uint32_t failures;     /* openings that failed, in a row */
+	uint32_t broken;       /* connections that broke, nothing delivered */
 	int64_t recovered_ms;  /* wall: mail from here on is fresh */
 	int64_t cool_until_ms; /* mono: no new session before */
 	int64_t asked_ms;      /* mono: its primary asked last; 0 = never */
@@ -179,6 +180,7 @@ void lane_ask(struct lane *l); /* its primary asks for its mail */
 void lane_loaded(struct lane *l);
 void lane_note_pressed(struct lane *l);
 void lane_note_bad(struct lane *l, enum health_event e, const char *why);
+void lane_note_broken(struct lane *l); /* with a message on its way */
 void lane_log_breaker(const struct lane *l, bool open);
 bool lane_suspect(struct lane *l, uint64_t id); /* true: it was one before */
 void lane_cool(struct lane *l, int64_t ms);
