@@ -193,11 +193,18 @@ static bool start_next(struct lane *l, int64_t now_ms)
 	return true;
 }
 
+/* Others that stall take no lane its last place. */
+static bool may_load(const struct lane *l, size_t n)
+{
+	return n < capacity(l) &&
+	       (n == 0 || l->relay->n_deliveries < IN_FLIGHT_MAX);
+}
+
 static void load_ahead(struct lane *l, int64_t now_ms)
 {
 	size_t n = count_deliveries(l);
 
-	while (n < capacity(l) && l->relay->n_deliveries < IN_FLIGHT_MAX) {
+	while (may_load(l, n)) {
 		if (!start_next(l, now_ms)) {
 			if (n == 0)
 				l->forced = false;

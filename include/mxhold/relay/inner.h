@@ -37,7 +37,7 @@ enum {
 	SUSPECTS_MAX = 64,
 	UNREADABLE_MAX = 256,
 	PREFETCH_MAX = 8,    /* messages read ahead of a free session */
-	IN_FLIGHT_MAX = 256, /* of all lanes */
+	IN_FLIGHT_MAX = 256, /* of all lanes; beyond it one a lane */
 	REPORT_LANES_MAX = 16,
 	LOOK_UPS_MAX = 64 /* in the store, in one turn of the loop */
 };
