@@ -236,6 +236,7 @@ static void handover_reply(struct session *s, const struct smtp_reply *reply)
 static void client_refused(struct session *s, const struct smtp_reply *reply)
 {
 	s->t.result.mail = *reply;
+	s->t.result.client_refused = true;
 	break_off(s, reply, "refused after XCLIENT");
 	transaction_tell(s);
 }

@@ -304,12 +304,10 @@ static bool some_answer(const struct session_result *result)
 	return false;
 }
 
-/* Refused for good or for now before MAIL, and the session with it: once it
- * was told (XCLIENT) whose mail this is, the server will not have that. */
+/* Once it was told (XCLIENT) whose mail this is, it will not have that. */
 static bool is_about_client(const struct session_result *result)
 {
-	return result->broken && result->mail.code >= 400 &&
-	       result->mail.code != 421;
+	return result->client_refused && result->mail.code != 421;
 }
 
 /*

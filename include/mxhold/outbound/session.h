@@ -67,6 +67,9 @@ struct session_result { /* of one message */
 	bool sent_dot;  /* the final dot has (perhaps) gone out */
 	bool broken;    /* the session is over; what was answered is valid */
 	bool is_ours;   /* `mail` is our own word, the server heard nothing */
+	/* `mail` is a reply to XCLIENT's greeting or EHLO: it will not have
+	 * that client, whoever speaks for it. */
+	bool client_refused;
 	struct session_failure failure; /* when broken */
 	struct smtp_reply mail;         /* code 0 = none */
 	struct smtp_reply final; /* to DATA or to the dot; code 0 = none */

@@ -682,7 +682,7 @@ START_TEST(transaction__takes_a_refused_client_for_a_refused_message)
 	begin(&r, &server, script);
 	rig_send(&r, 1, &one);
 	ck_assert_int_eq(r.result.mail.code, 554);
-	ck_assert(r.result.broken);
+	ck_assert(r.result.broken && r.result.client_refused);
 	ck_assert(!r.result.sent_dot);
 	end(&r, &server);
 }

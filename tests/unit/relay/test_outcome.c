@@ -461,12 +461,24 @@ START_TEST(outcome__does_not_blame_the_host_for_refusing_a_client_of_ours)
 	struct fixture f;
 
 	prepare(&f, after_xclient[_i], LOST);
+	f.result.client_refused = true;
 	judge(&f);
 	ck_assert_str_eq(verdicts_of(&f), _i ? "ll" : "ff");
 	ck_assert_int_eq(f.out.health, NOTHING);
 	ck_assert(!f.out.mail_refused);
 	ck_assert(!f.out.pressed);
 	ck_assert(!f.out.reuse);
+}
+END_TEST
+
+START_TEST(outcome__blames_the_host_that_refuses_mail_and_hangs_up)
+{
+	struct fixture f;
+
+	prepare(&f, "554 -,- -", LOST);
+	judge(&f);
+	ck_assert_int_eq(f.out.health, BAD);
+	ck_assert(f.out.mail_refused && f.out.pressed && !f.out.reuse);
 }
 END_TEST
 
@@ -572,6 +584,7 @@ int main(void)
 		     mails),
 		LOOP(outcome__does_not_blame_the_host_for_refusing_a_client_of_ours,
 		     after_xclient),
+		TEST(outcome__blames_the_host_that_refuses_mail_and_hangs_up),
 		LOOP(outcome__uses_an_enhanced_code_only_when_its_class_fits,
 		     statuses),
 		LOOP(outcome__diagnoses_what_no_reply_explains, diagnoses));
