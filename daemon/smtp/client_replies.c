@@ -157,7 +157,7 @@ static struct smtp_event on_data(struct smtp_client *c,
 	if (r->code == 354 && good)
 		client_begin_content(c);
 	else if (r->code == 354 && c->rcpts_good > 0)
-		/* Whom it took for a refused MAIL would get an empty message. */
+		/* Who was taken would get an empty message. */
 		client_break(c, "354 although MAIL was refused");
 	else if (r->code == 354)
 		send_lone_dot(c);
