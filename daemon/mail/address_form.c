@@ -62,11 +62,13 @@ int address_append_local(struct buf *b, const struct address *a)
 	return -1;
 }
 
-/* "joe+list" -> "joe" for "+"; a separator in front is part of the name. */
+/* "joe+list" -> "joe" for "+"; a separator in front, or behind a dot where
+ * no name ends, is part of the name. */
 static struct slice cut_detail(struct slice local, const char *separators)
 {
 	for (size_t i = 1; i < local.n; i++)
-		if (local.p[i] && strchr(separators, local.p[i]))
+		if (local.p[i] && strchr(separators, local.p[i]) &&
+		    local.p[i - 1] != '.')
 			return slice_head(local, i);
 	return local;
 }

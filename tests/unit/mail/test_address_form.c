@@ -33,6 +33,8 @@ static const struct {
 	{"joe+list@x.example", "+", "joe@x.example"},
 	{"joe-a+b@x.example", "+-", "joe@x.example"},
 	{"+joe@x.example", "+", "+joe@x.example"},
+	{"joe.+@x.example", "+", "joe.+@x.example"},
+	{"joe.+a+b@x.example", "+", "joe.+a@x.example"},
 	{"\"joe+li st\"@x.example", "+", "joe@x.example"},
 	{"joe%x+y@x.example", "+", "joe%x@x.example"},
 	/* ADR-13: U-labels equal their A-labels */
