@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mxhold/base/assert.h"
+#include "mxhold/control/advice.h"
 #include "mxhold/control/protocol.h"
 
 /* Packing of what is our own can only fail for want of memory. */
@@ -168,17 +169,37 @@ json_t *present_primary(const struct present_primary *p)
 	const struct primary_view *v = p->view;
 	const char *state =
 		v->held ? "held" : health_state_name(v->health.state);
+	struct advice advice;
 	json_t *probe = sure(json_pack("{s:o,s:o,s:I}", "at",
 				       protocol_time(v->last_probe_ms),
 				       "result", text_of(v->last_result), "ms",
 				       (json_int_t)v->last_probe_took_ms));
 
+	advice_of(p, &advice);
 	return sure(json_pack(
-		"{s:o,s:s,s:o,s:o,s:I,s:I,s:I}", "name", text_of(v->name),
-		"state", state, "since", protocol_time(v->health.since_ms),
-		"last_probe", probe, "queued", (json_int_t)p->counts.messages,
-		"bytes", (json_int_t)p->counts.bytes, "oldest_age_s",
-		(json_int_t)age_s(p->counts.oldest_ms, p->now_ms)));
+		"{s:o,s:s,s:o,s:o,s:I,s:I,s:I,s:o,s:o,s:o}", "name",
+		text_of(v->name), "state", state, "since",
+		protocol_time(v->health.since_ms), "last_probe", probe,
+		"queued", (json_int_t)p->counts.messages, "bytes",
+		(json_int_t)p->counts.bytes, "oldest_age_s",
+		(json_int_t)age_s(p->counts.oldest_ms, p->now_ms), "why",
+		text_of(advice.why), "todo", text_of(advice.todo),
+		"next_probe_at", protocol_time(v->next_probe_ms)));
+}
+
+json_t *present_breaker(const struct present_primary *p)
+{
+	const struct relay_view *r = p->relay;
+	const char *state = !r->breaker_open ? "closed" : "open";
+
+	return sure(json_pack("{s:o,s:s,s:o,s:o,s:o,s:I,s:I,s:I}", "name",
+			      text_of(p->view->name), "state", state, "why",
+			      text_of(r->breaker_why), "opened_at",
+			      protocol_time(r->breaker_ms), "retry_at",
+			      protocol_time(r->breaker_retry_ms), "results",
+			      (json_int_t)r->results, "refused",
+			      (json_int_t)r->refused, "queued",
+			      (json_int_t)p->counts.messages));
 }
 
 static json_t *hosts_of(const struct config_primary *c)
@@ -224,10 +245,12 @@ static json_t *domains_of(const struct config *c, const char *primary)
 static void add_relay(json_t *out, const struct relay_view *r)
 {
 	json_t *more = sure(json_pack(
-		"{s:I,s:I,s:b,s:b,s:b,s:I}", "connections",
+		"{s:I,s:I,s:b,s:b,s:b,s:o,s:I,s:o}", "connections",
 		(json_int_t)r->connections, "connections_limit",
 		(json_int_t)r->limit, "paused", r->paused, "canary", r->canary,
-		"breaker_open", r->breaker_open, "sent", (json_int_t)r->sent));
+		"breaker_open", r->breaker_open, "breaker_retry_at",
+		protocol_time(r->breaker_retry_ms), "sent", (json_int_t)r->sent,
+		"trouble", text_of(r->trouble)));
 
 	json_object_update(out, more);
 	json_decref(more);
@@ -244,6 +267,9 @@ json_t *present_primary_whole(const struct present_primary *p,
 	json_object_set_new(all, "by_mx", json_boolean(c && c->by_mx));
 	json_object_set_new(all, "hosts", c ? hosts_of(c) : json_array());
 	json_object_set_new(all, "last_good", good_of(p->view));
+	json_object_set_new(all, "next_due_at", protocol_time(p->next_due_ms));
+	json_object_set_new(all, "up_s",
+			    json_integer(p->view->health.up_total_ms / 1000));
 	if (p->relay)
 		add_relay(all, p->relay);
 	return all;

@@ -13,6 +13,7 @@ static const struct query_command commands[] = {
 	{"status", false, query_step_status},
 	{"primary list", false, query_step_primary_list},
 	{"primary show", false, query_step_primary_show},
+	{"breaker show", false, query_step_breakers},
 	{"queue list", true, query_step_list},
 	{"queue count", true, query_step_count},
 	{"queue ages", true, query_step_ages},

@@ -3,6 +3,7 @@
 
 #include "mxhold/base/mem.h"
 #include "mxhold/base/text.h"
+#include "mxhold/control/advice.h"
 #include "mxhold/control/query_inner.h"
 
 /* What the directory remembers of the primaries. */
@@ -50,11 +51,22 @@ void query_live_done(struct query_live *live)
 	*live = (struct query_live){0};
 }
 
+static int note_due(struct query *q, uint32_t dest, struct present_primary *out)
+{
+	int64_t due_ms;
+	int rc = reader_next_due(q->reader, dest, &due_ms);
+
+	if (rc == 0 && (!out->next_due_ms || due_ms < out->next_due_ms))
+		out->next_due_ms = due_ms;
+	return rc;
+}
+
 /* Sums of the domains of a primary. */
 static int counts_of(struct query *q, const char *primary,
-		     struct queue_counts *sum)
+		     struct present_primary *out)
 {
-	*sum = (struct queue_counts){0};
+	struct queue_counts *sum = &out->counts;
+
 	for (size_t i = 0; i < q->config->n_domains; i++) {
 		const struct config_domain *d = &q->config->domains[i];
 		struct queue_counts c = {0};
@@ -66,6 +78,8 @@ static int counts_of(struct query *q, const char *primary,
 		rc = reader_dest_find(q->reader, DEST_DOMAIN, d->name, &dest);
 		if (rc == 0)
 			rc = reader_dest_counts(q->reader, dest, &c);
+		if (rc == 0 && c.messages)
+			rc = note_due(q, dest, out);
 		if (rc < 0)
 			return -1;
 		sum->messages += c.messages;
@@ -85,7 +99,7 @@ static int fill_primary(struct query *q, const struct query_primary *from,
 		.relay = from->has_relay ? &from->relay : NULL,
 		.now_ms = q->now_ms,
 	};
-	return counts_of(q, from->view.name, &out->counts);
+	return counts_of(q, from->view.name, out);
 }
 
 /* status */
@@ -106,19 +120,15 @@ static json_t *disk_of(struct query *q)
 			 "queue_max_bytes", (json_int_t)s.max_bytes);
 }
 
-static json_t *alarms_of(const struct query_live *live)
+static void add_alarm(json_t *alarms, const char *text)
 {
-	json_t *out = json_array();
-
-	for (size_t i = 0; i < live->n_alarms; i++)
-		json_array_append_new(
-			out, protocol_text(slice_str(live->alarms[i])));
-	return out;
+	json_array_append_new(alarms, protocol_text(slice_str(text)));
 }
 
-static json_t *primaries_of(struct query *q)
+static json_t *primaries_of(struct query *q, json_t *alarms)
 {
 	json_t *out = json_array();
+	char text[ADVICE_ALARM_MAX];
 
 	for (size_t i = 0; i < q->live.n_primaries; i++) {
 		struct present_primary p;
@@ -128,27 +138,31 @@ static json_t *primaries_of(struct query *q)
 			return NULL;
 		}
 		json_array_append_new(out, present_primary(&p));
+		if (advice_alarm(&p, text))
+			add_alarm(alarms, text);
 	}
 	return out;
 }
 
 enum query_more query_step_status(struct query *q, struct buf *out)
 {
-	json_t *primaries = primaries_of(q), *r;
+	json_t *alarms = json_array(), *primaries = primaries_of(q, alarms), *r;
 	struct queue_counts all = {0};
 	int64_t started = q->live.started_ms;
 
 	if (!primaries || reader_counts(q->reader, &all) < 0) {
 		json_decref(primaries);
+		json_decref(alarms);
 		return query_failed(out);
 	}
+	for (size_t i = 0; i < q->live.n_alarms; i++)
+		add_alarm(alarms, q->live.alarms[i]);
 	r = json_pack("{s:i,s:s,s:s,s:b,s:I,s:o,s:o,s:o,s:o}", "v", 1,
 		      "hostname", q->config->hostname, "version", MX_VERSION,
 		      "running", started != 0, "uptime_s",
 		      (json_int_t)(started ? (q->now_ms - started) / 1000 : 0),
 		      "queue", present_counts(&all, q->now_ms), "primaries",
-		      primaries, "disk", disk_of(q), "alarms",
-		      alarms_of(&q->live));
+		      primaries, "disk", disk_of(q), "alarms", alarms);
 	protocol_append_result(out, r);
 	json_decref(r);
 	return query_end(out, EXIT_DONE, NULL);
@@ -205,4 +219,43 @@ enum query_more query_step_primary_show(struct query *q, struct buf *out)
 		return query_end(out, EXIT_DONE, NULL);
 	}
 	return no_such_primary(q, out, name);
+}
+
+/* breaker show: of one primary or domain, or of all. */
+
+static bool is_named(const struct query *q, const char *primary,
+		     const char *name)
+{
+	const struct config_domain *d;
+
+	if (!name || !*name || strcmp(name, primary) == 0)
+		return true;
+	d = query_find_domain(q->config, name);
+	return d && strcmp(d->primary->name, primary) == 0;
+}
+
+enum query_more query_step_breakers(struct query *q, struct buf *out)
+{
+	const char *name = json_string_value(json_object_get(q->args, "name"));
+	bool found = false;
+
+	for (size_t i = 0; i < q->live.n_primaries; i++) {
+		struct present_primary p;
+		json_t *row;
+
+		if (!is_named(q, q->live.primaries[i].view.name, name))
+			continue;
+		if (fill_primary(q, &q->live.primaries[i], &p) < 0)
+			return query_failed(out);
+		if (!p.relay)
+			return query_end(out, EXIT_UNREACHABLE,
+					 "a daemon that starts has all "
+					 "breakers closed");
+		row = present_breaker(&p);
+		protocol_append_row(out, row);
+		json_decref(row);
+		found = true;
+	}
+	return found || !name ? query_end(out, EXIT_DONE, NULL)
+			      : no_such_primary(q, out, name);
 }

@@ -257,14 +257,18 @@ void peer_adopt(struct peer *peer, const struct config_primary *primary)
 
 /* --- news -------------------------------------------------------------- */
 
-void peer_arm(struct peer *peer)
+int64_t peer_wait_ms(const struct peer *peer)
 {
 	int64_t next =
 		health_next_probe_ms(&peer->health, &peer->p->config->probe);
 	int64_t at = peer->base_ms + MX_MAX(next, (int64_t)INTERVAL_MIN_MS);
-	int64_t now = loop_now_ms(peer->p->loop);
 
-	timer_start(peer->next, MX_MAX(at - now, 0));
+	return MX_MAX(at - loop_now_ms(peer->p->loop), 0);
+}
+
+void peer_arm(struct peer *peer)
+{
+	timer_start(peer->next, peer_wait_ms(peer));
 }
 
 static void log_state(const struct peer *peer, const char *from, const char *to,

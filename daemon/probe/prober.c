@@ -147,6 +147,7 @@ void prober_fill_view(const struct peer *peer, struct primary_view *out)
 	out->held = peer->held;
 	out->last_probe_ms = peer->last_probe_ms;
 	out->last_probe_took_ms = peer->last_probe_took_ms;
+	out->next_probe_ms = clock_wall_ms() + peer_wait_ms(peer);
 	memcpy(out->last_result, peer->last_result, sizeof(out->last_result));
 	out->ehlo_ext = peer->ehlo_ext;
 	out->ehlo_size = peer->ehlo_size;

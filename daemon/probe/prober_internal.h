@@ -75,7 +75,8 @@ void peer_tell(struct peer *peer, enum health_event e, const char *why,
 	       const struct session *s); /* a delivery */
 void peer_hold(struct peer *peer, bool hold, const char *why);
 void peer_save(struct peer *peer);
-void peer_arm(struct peer *peer); /* the timer of the next probe */
+int64_t peer_wait_ms(const struct peer *peer); /* until the next probe */
+void peer_arm(struct peer *peer);              /* the timer of the next probe */
 bool peer_has_good(const struct peer *peer);
 
 /* probe.c */

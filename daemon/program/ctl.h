@@ -24,6 +24,7 @@ enum ctl_args { /* what stands behind the verb */
 	CTL_IMPORT,    /* --dir DIR */
 	CTL_MESSAGE,   /* ID */
 	CTL_NAME,      /* NAME */
+	CTL_NAMES,     /* or none */
 	CTL_NAME_RATE, /* NAME RATE */
 	CTL_RCPT,      /* [DOMAIN] ADDRESS */
 	CTL_DOMAIN,    /* DOMAIN */
@@ -122,9 +123,10 @@ void ctl_print_json(const json_t *j);
 
 /* ctl_format.c: cells */
 extern const struct ctl_column ctl_columns_messages[], ctl_columns_primaries[],
-	ctl_columns_ages[], ctl_columns_events[], ctl_columns_trace[],
-	ctl_columns_learned[], ctl_columns_magnet[], ctl_columns_recipients[],
-	ctl_columns_sources[], ctl_columns_lists[], ctl_columns_differences[];
+	ctl_columns_ages[], ctl_columns_breakers[], ctl_columns_events[],
+	ctl_columns_trace[], ctl_columns_learned[], ctl_columns_magnet[],
+	ctl_columns_recipients[], ctl_columns_sources[], ctl_columns_lists[],
+	ctl_columns_differences[];
 void ctl_show_simulation(const json_t *r);
 void ctl_show_status(const json_t *r);
 void ctl_show_count(const json_t *r);

@@ -362,6 +362,12 @@ static int take_args(struct ctl *c, char **words, int n)
 		set_text(c, c->command->args == CTL_NAME ? "name" : "id",
 			 words[0]);
 		return 0;
+	case CTL_NAMES:
+		if (n > 1)
+			return wrong_count(c);
+		if (n)
+			set_text(c, "name", words[0]);
+		return 0;
 	case CTL_NAME_RATE:
 		if (n != 2)
 			return wrong_count(c);

@@ -88,6 +88,10 @@ TEXT_CELL(cell_name, "name")
 TEXT_CELL(cell_domain, "domain")
 TEXT_CELL(cell_reason, "reason")
 TEXT_CELL(cell_event, "event")
+TEXT_CELL(cell_why, "why")
+NUMBER_CELL(cell_results, "results")
+TIME_CELL(cell_opened, "opened_at")
+TIME_CELL(cell_retry, "retry_at")
 TEXT_CELL(cell_recipient, "recipient")
 TEXT_CELL(cell_text, "text")
 TEXT_CELL(cell_address, "address")
@@ -166,6 +170,18 @@ const struct ctl_column ctl_columns_primaries[] = {
 	{"SINCE", false, cell_since},      {"QUEUED", true, cell_queued},
 	{"BYTES", true, cell_bytes},       {"OLDEST", true, cell_oldest},
 	{"LAST PROBE", false, cell_probe}, {0},
+};
+
+const struct ctl_column ctl_columns_breakers[] = {
+	{"PRIMARY", false, cell_name},
+	{"BREAKER", false, cell_state},
+	{"SINCE", false, cell_opened},
+	{"NEXT TRY", false, cell_retry},
+	{"5XX", true, cell_refused},
+	{"OF", true, cell_results},
+	{"QUEUED", true, cell_queued},
+	{"WHY", false, cell_why},
+	{0},
 };
 
 const struct ctl_column ctl_columns_events[] = {
@@ -341,6 +357,8 @@ static void show_primary_line(const json_t *row)
 		 text_at(row, "name"), text_at(row, "state"), since,
 		 number_at(row, "queued"), size, probe);
 	say("primary", text);
+	if (*text_at(row, "why"))
+		say("", text_at(row, "why"));
 }
 
 void ctl_show_status(const json_t *r)

@@ -349,6 +349,7 @@ static void tell_lane(struct delivery *d, const struct session_result *result,
 		      const struct outcome *out)
 {
 	d->good = out->health == OUTCOME_SAYS_GOOD;
+	d->lane->refused_row += out->delivered == 0;
 	d->maybe_duplicate |= out->maybe_duplicate;
 	if (out->pressed)
 		lane_note_pressed(d->lane);

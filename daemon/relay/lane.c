@@ -373,10 +373,12 @@ void lane_cool(struct lane *l, int64_t ms)
 	lane_mark(l);
 }
 
-void lane_log_breaker(const struct lane *l, bool open)
+void lane_log_breaker(struct lane *l, bool open)
 {
 	struct log_line line;
 
+	if (open)
+		l->breaker_ms = clock_wall_ms();
 	log_begin(&line, open ? LOG_WARNING : LOG_INFO,
 		  open ? "breaker.open" : "breaker.close");
 	log_str(&line, "primary", l->name);

@@ -1,6 +1,8 @@
 /*
  * One primary: is it there, and may mail go to it now?
  */
+#include <stdio.h>
+
 #include "mxhold/base/clock.h"
 #include "mxhold/relay/inner.h"
 
@@ -102,4 +104,39 @@ bool lane_may_send(struct lane *l, int64_t mono_ms)
 
 	return up && !l->paused && !l->relay->stopping &&
 	       (l->is_report || breaker_may_send(&l->breaker, mono_ms));
+}
+
+/* --- for operators ------------------------------------------------------- */
+
+static void view_breaker(const struct breaker *b, struct relay_view *out)
+{
+	int64_t left = b->retry_at_ms - clock_mono_ms();
+
+	snprintf(out->breaker_why, sizeof(out->breaker_why), "%s",
+		 breaker_cause_name(b->cause));
+	if (b->state == BREAKER_OPEN && b->retry_at_ms != INT64_MAX)
+		out->breaker_retry_ms = clock_wall_ms() + MX_MAX(left, 0);
+	else if (b->state == BREAKER_TRYING)
+		out->breaker_retry_ms = clock_wall_ms();
+}
+
+void lane_view(const struct lane *l, struct relay_view *out)
+{
+	const struct breaker *b = &l->breaker;
+
+	out->connections = (uint32_t)l->pool.n;
+	out->limit = window_limit(&l->window);
+	out->paused = l->paused;
+	out->canary = window_is_canary(&l->window);
+	out->breaker_open = breaker_is_open(b);
+	out->sent = l->sent;
+	out->refused_row = l->refused_row;
+	memcpy(out->trouble, l->trouble, sizeof(out->trouble));
+	out->results = b->n;
+	for (uint32_t i = 0; i < b->n; i++)
+		out->refused += b->samples[i].bad;
+	if (!out->breaker_open)
+		return;
+	out->breaker_ms = l->breaker_ms;
+	view_breaker(b, out);
 }

@@ -323,37 +323,14 @@ bool relay_view(const struct relay *r, const char *primary,
 	memset(out, 0, sizeof(*out));
 	if (!l)
 		return false;
-	out->connections = (uint32_t)l->pool.n;
-	out->limit = window_limit(&l->window);
-	out->paused = l->paused;
-	out->canary = window_is_canary(&l->window);
-	out->breaker_open = breaker_is_open(&l->breaker);
-	out->sent = l->sent;
+	lane_view(l, out);
 	return true;
-}
-
-static size_t lane_alarms(const struct lane *l, char (*out)[256], size_t max)
-{
-	size_t n = 0;
-
-	if (l->is_report)
-		return 0;
-	if (n < max && breaker_is_open(&l->breaker))
-		snprintf(out[n++], sizeof(*out), "%.100s: breaker open: %s",
-			 l->name, breaker_cause_name(l->breaker.cause));
-	if (n < max && l->trouble[0])
-		snprintf(out[n++], sizeof(*out), "%.40s: no session: %.190s",
-			 l->name, l->trouble);
-	return n;
 }
 
 size_t relay_alarms(const struct relay *r, char (*out)[256], size_t max)
 {
 	size_t n = dest_alarms((struct relay *)r, out, max);
 
-	LIST_FOR_EACH (it, &r->lanes)
-		n += lane_alarms(MX_CONTAINER_OF(it, struct lane, item),
-				 out + n, max - n);
 	if (n < max && r->n_damaged)
 		snprintf(out[n++], sizeof(*out),
 			 "%llu damaged messages were found in the queue",

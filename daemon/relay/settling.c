@@ -307,6 +307,7 @@ static void tell_lane(struct delivery *d)
 	random_key(key);
 	d->lane->sent++;
 	d->lane->broken = 0;
+	d->lane->refused_row = 0;
 	window_good(&d->lane->window);
 	if (breaker_delivered(&d->lane->breaker,
 			      siphash(key, d->msg.env.sender) | 1)) {

@@ -105,10 +105,16 @@ class Ctl(mxtest.Case):
         self.send(message())
         self.assertTrue([a for a in self.ctl_json("status")["alarms"] if "breaker" in str(a)])
         self.assertEqual(self.count(), 1)
+        row, = self.ctl_json("breaker", "show", "example.test")["breakers"]
+        self.assertEqual((row["name"], row["state"], row["queued"]), (name, "open", 1))
+        self.assertIn("operator", row["why"])
+        self.assertIn("breaker close", self.ctl_json("primary", "show", name)["todo"])
         self.ctl("breaker", "close", "example.test")
         self.wait_delivered(primary, 1)
         self.wait_empty()
+        self.assertEqual(self.ctl_json("breaker", "show")["breakers"][0]["state"], "closed")
         self.ctl("breaker", "open", "nobody.test", code=4)
+        self.ctl("breaker", "show", "nobody.test", code=4)
 
     def test_what_failed_is_looked_at_released_and_dropped(self):
         self.global_extra = 'breaker { first_5xx = "0s"  max_5xx = 100 }'

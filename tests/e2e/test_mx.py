@@ -71,6 +71,8 @@ class Mx(mxtest.Case):
         wait_for("a bad probe", lambda: self.primary_state() in
                  ("down", "doubtful", "refusing", "unknown") and
                  self.ctl_json("status")["primaries"][0]["last_probe"]["result"])
+        wait_for("an alarm", lambda: [a for a in self.ctl_json("status")["alarms"]
+                                      if "zone" in a])
         time.sleep(2)
         row = self.ctl_json("queue", "list")["messages"][0]
         self.assertIn(row["state"], ("ready", "retry"))

@@ -29,9 +29,12 @@ struct present_primary {
 	const struct primary_view *view;
 	const struct relay_view *relay; /* NULL without a daemon */
 	struct queue_counts counts;
+	int64_t next_due_ms; /* of what it waits for; 0 = nothing is due */
 	int64_t now_ms;
 };
 json_t *present_primary(const struct present_primary *p);
+/* An element of `breaker show`; p->relay is there. */
+json_t *present_breaker(const struct present_primary *p);
 /* The same with hosts, settings and domains: `primary show`. */
 json_t *present_primary_whole(const struct present_primary *p,
 			      const struct config *config);

@@ -86,5 +86,6 @@ const struct config_domain *query_find_domain(const struct config *c,
 enum query_more query_step_status(struct query *q, struct buf *out);
 enum query_more query_step_primary_list(struct query *q, struct buf *out);
 enum query_more query_step_primary_show(struct query *q, struct buf *out);
+enum query_more query_step_breakers(struct query *q, struct buf *out);
 
 #endif

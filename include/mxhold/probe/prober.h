@@ -21,6 +21,7 @@ struct primary_view { /* a copy, for status, relay, receive */
 	struct health health;
 	bool held;             /* by an operator or drain.hold */
 	int64_t last_probe_ms; /* wall; 0 = never */
+	int64_t next_probe_ms; /* wall; 0 = nobody probes */
 	uint32_t last_probe_took_ms;
 	char last_result[256]; /* "ok", or what went wrong */
 	uint32_t ehlo_ext;

@@ -88,6 +88,8 @@ struct lane {
 	int64_t cool_until_ms; /* mono: no new session before */
 	int64_t asked_ms;      /* mono: its primary asked last; 0 = never */
 	uint64_t sent;
+	uint32_t refused_row; /* attempts since the last delivery */
+	int64_t breaker_ms;   /* wall: when the breaker last opened */
 	/* Messages that were under way when a connection broke. */
 	uint64_t suspects[SUSPECTS_MAX];
 	uint32_t suspect_at;
@@ -181,7 +183,9 @@ void lane_loaded(struct lane *l);
 void lane_note_pressed(struct lane *l);
 void lane_note_bad(struct lane *l, enum health_event e, const char *why);
 void lane_note_broken(struct lane *l); /* with a message on its way */
-void lane_log_breaker(const struct lane *l, bool open);
+void lane_log_breaker(struct lane *l, bool open);
+/* What an operator sees of it. */
+void lane_view(const struct lane *l, struct relay_view *out);
 bool lane_suspect(struct lane *l, uint64_t id); /* true: it was one before */
 void lane_cool(struct lane *l, int64_t ms);
 bool lane_is_idle(const struct lane *l);

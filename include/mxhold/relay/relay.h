@@ -67,11 +67,18 @@ struct relay_view { /* of one primary */
 	uint32_t connections, limit;
 	bool paused, canary, breaker_open;
 	uint64_t sent;
+	uint32_t refused_row; /* attempts in a row that brought nothing */
+	char trouble[200];    /* why no session opens, or "" */
+	char breaker_why[64];
+	int64_t breaker_ms;        /* wall: open since */
+	int64_t breaker_retry_ms;  /* wall: tried then; 0 = when told so */
+	uint32_t results, refused; /* that the breaker looks at */
 };
 bool relay_view(const struct relay *r, const char *primary,
 		struct relay_view *out);
 
-/* What is wrong now, for status.alarms: "text" lines; returns how many. */
+/* What is wrong beside the primaries, for status.alarms: "text" lines; returns
+ * how many. */
 size_t relay_alarms(const struct relay *r, char (*out)[256], size_t max);
 
 #endif
