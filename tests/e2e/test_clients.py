@@ -71,6 +71,26 @@ class Harvest(Case):
             self.assertEqual(c.data(b"Subject: x\r\n\r\nx\r\n")[0], 250)
         self.assertEqual([len(m["recipients"]) for m in self.listed()], [100])
 
+    def test_every_name_that_is_refused_hears_the_same(self):
+        """Not listed, listed as never, a detail of it; VRFY tells of none."""
+        self.recipients = ["user", "!never"]
+        self.start()
+        with self.client() as c:
+            c.cmd("MAIL FROM:<a@b.test>")
+            said = {c.cmd(f"RCPT TO:<{name}@example.test>")
+                    for name in ("nobody", "never", "never+x", '"n o"', "use", "userr")}
+            self.assertEqual({code for code, _ in said}, {550})
+            self.assertEqual(len(said), 1)
+            self.assertEqual(c.cmd("VRFY user"), c.cmd("VRFY nobody"))
+
+    def test_every_name_that_is_put_off_hears_the_same(self):
+        self.domain_extra = "unknown_down = defer"
+        self.start()
+        with self.client() as c:
+            c.cmd("MAIL FROM:<a@b.test>")
+            said = {c.cmd(f"RCPT TO:<u{n}@example.test>") for n in range(20)}
+            self.assertEqual([code for code, _ in said], [451])
+
     def test_errors_end_the_session_and_the_budget_ends_the_visit(self):
         self.config_extra = "policy { unknown_budget = 25 }"
         self.start()

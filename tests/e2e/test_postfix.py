@@ -38,8 +38,8 @@ smtp_tls_security_level = may
         wait_for("the sending Postfix", lambda: mxtest.is_open(self.sender_ip, self.SENDER))
         return p
 
-    def start_primary(self):
-        p = postfix.Postfix(self.top, "primary", self.primary_ip, self.PRIMARY, """
+    def start_primary(self, more=""):
+        p = postfix.Postfix(self.top, "primary", self.primary_ip, self.PRIMARY, more + """
 virtual_mailbox_domains = example.test
 virtual_mailbox_maps = inline:{user@example.test=user/,other@example.test=other/}
 virtual_mailbox_base = /var/mail
@@ -82,6 +82,26 @@ virtual_mailbox_limit = 0
             self.assertEqual(bodies, sorted(c.replace(b"\r\n", b"\n").split(b"\n\n", 1)[1]
                                             for c in sent))
         self.assertIn("status=sent", primary.log())
+
+    def test_the_primary_judges_the_client_and_not_us(self):
+        # TRC-4
+        """By XCLIENT: what it holds against an address it holds against the client's."""
+        a, b, c, _ = self.ip.split(".")
+        good, bad = (f"{a}.{b}.{c}.{n}" for n in (253, 254))
+        self.start()
+        for n, client in enumerate((good, bad)):
+            with self.client(source=client, ehlo=f"client{n}.test") as c:
+                self.assertEqual(c.mail(message(n))[0], 250)
+        primary = self.start_primary(f"""
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_client_restrictions = check_client_access inline:{{{bad}=REJECT}}
+""")
+        wait_for("the good client's mail", lambda: len(self.inbox(primary, "user")) == 1)
+        wait_for("the other's refusal", lambda: any(
+            f"[{bad}]" in line and "Client host rejected" in line
+            for line in self.events("message.deferred")))
+        self.assertIn(f"from client0.test (unknown [{good}])",
+                      self.inbox(primary, "user")[0].decode())
 
 
 if __name__ == "__main__":

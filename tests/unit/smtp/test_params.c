@@ -1,6 +1,10 @@
 #include "mxhold/smtp/params.h"
 
+#include "mxhold/base/attr.h"
 #include "unit/base/suite.h"
+
+#include <stdio.h>
+#include <strings.h>
 
 enum {
 	OK = SMTP_PARAMS_OK,
@@ -137,10 +141,85 @@ START_TEST(params__of_rcpt_are_kept_verbatim)
 }
 END_TEST
 
+/* One of each kind, MAIL's and RCPT's, some good and some not. */
+static const char *const each[] = {
+	"SIZE=7",
+	"BODY=8BITMIME",
+	"SMTPUTF8",
+	"REQUIRETLS",
+	"RET=HDRS",
+	"ENVID=x",
+	"NOTIFY=NEVER",
+	"ORCPT=rfc822;a@b",
+	"SIZE=x",
+	"BODY=BINARYMIME",
+	"SMTPUTF8=1",
+	"REQUIRETLS=1",
+	"RET=NO",
+	"ENVID=+",
+	"NOTIFY=NEVER,DELAY",
+	"ORCPT=a@b",
+	"AUTH=<>",
+	"BY=1;R",
+	"MT-PRIORITY=3",
+	"X=1",
+	"SIZE=7=7",
+	"=",
+	"a",
+};
+
+static bool is_same_keyword(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "=");
+
+	return n == strcspn(b, "=") && strncasecmp(a, b, n) == 0;
+}
+
+static int of_mail(const char *text)
+{
+	struct smtp_mail_params p;
+
+	return (int)smtp_params_mail(slice_str(text), &all, &p);
+}
+
+static int of_rcpt(const char *text)
+{
+	struct smtp_rcpt_params p;
+
+	return (int)smtp_params_rcpt(slice_str(text), &all, &p);
+}
+
+/* Of two the first that is wrong decides, and none may come twice. */
+static void check_pair(int (*of)(const char *text), const char *a,
+		       const char *b)
+{
+	char one[64], other[64], both[128];
+	int want;
+
+	snprintf(one, sizeof(one), " %s", a);
+	snprintf(other, sizeof(other), " %s", b);
+	snprintf(both, sizeof(both), " %s %s", a, b);
+	want = of(one);
+	if (want == OK)
+		want = is_same_keyword(a, b) ? BAD : of(other);
+	ck_assert_msg(of(both) == want, "'%s': %d", both, of(both));
+}
+
+/* REP-5, REP-6 */
+START_TEST(params__in_all_pairs)
+{
+	for (size_t i = 0; i < MX_ARRAY_SIZE(each); i++) {
+		check_pair(of_mail, each[_i], each[i]);
+		check_pair(of_rcpt, each[_i], each[i]);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("smtp/params", LOOP(params__of_mail, mail),
 			 TEST(params__of_mail_are_kept_verbatim),
 			 LOOP(params__of_rcpt, rcpt),
-			 TEST(params__of_rcpt_are_kept_verbatim));
+			 TEST(params__of_rcpt_are_kept_verbatim),
+			 LOOP(params__in_all_pairs, each));
 }
