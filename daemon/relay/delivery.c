@@ -41,6 +41,28 @@ static struct delivery *new_delivery(struct relay *r, uint64_t id)
 	return d;
 }
 
+static bool is_before(const struct delivery *a, const struct delivery *b)
+{
+	return a->due_ms < b->due_ms ||
+	       (a->due_ms == b->due_ms && a->id < b->id);
+}
+
+/* The oldest first, also one that was under way before and is back. */
+static void queue_by_age(struct lane *l, struct delivery *d)
+{
+	struct list *at = &l->deliveries;
+
+	while (at->prev != &l->deliveries) {
+		struct delivery *o =
+			MX_CONTAINER_OF(at->prev, struct delivery, item);
+
+		if (o->state > DELIVERY_WAITING || is_before(o, d))
+			break;
+		at = at->prev;
+	}
+	list_append(at, &d->item);
+}
+
 void delivery_start(struct lane *l, struct dest *dest,
 		    const struct due_row *row)
 {
@@ -52,7 +74,7 @@ void delivery_start(struct lane *l, struct dest *dest,
 	d->dest_number = dest->number;
 	d->due_ms = row->due_ms;
 	d->era = l->era;
-	list_append(&l->deliveries, &d->item);
+	queue_by_age(l, d);
 	reading_load(d);
 }
 
@@ -334,14 +356,17 @@ static void judge(struct delivery *d, const struct session_result *result,
 }
 
 /* A message that was under way when a connection broke may be the reason:
- * the second time it gets a timer of its own. */
+ * the second time it gets a timer of its own. A session that ends between
+ * two messages, or with 421 to the MAIL of another one, has reached a limit
+ * of the server's: no penalty for the one that happens to be next. */
 static bool is_suspect(struct delivery *d, const struct session_result *result,
 		       const struct outcome *out)
 {
 	if (!out->left || d->relay->stopping)
 		return false;
-	if (d->link->used > 1 && !result->mail.code)
-		return false; /* between messages: no penalty for the next */
+	if (d->link->used > 1 &&
+	    (!result->mail.code || result->mail.code == 421))
+		return false;
 	return lane_suspect(d->lane, d->id) || d->lane->is_report;
 }
 
@@ -518,6 +543,19 @@ static bool is_to_be_removed(const struct delivery *d)
 	       !(d->change && d->change->change == CHANGE_DELETE);
 }
 
+/* Its row is due as before. */
+static bool is_left(const struct delivery *d)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		const struct delivery_rcpt *r = &d->rcpts[i];
+
+		if (r->tried && !r->settled &&
+		    r->judged.verdict == VERDICT_LEFT)
+			return true;
+	}
+	return false;
+}
+
 /* Out of everybody's sight; freed when nothing reads into it any more. */
 void delivery_end(struct delivery *d)
 {
@@ -536,6 +574,8 @@ void delivery_end(struct delivery *d)
 	if (d->lane) {
 		if (link)
 			pool_give_back(link, uses_max(d));
+		if (is_left(d)) /* the oldest still: before those read ahead */
+			dest_drop_pages(d->dest);
 		dest_wake(d->dest);
 		lane_mark(d->lane);
 	} else {

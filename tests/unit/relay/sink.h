@@ -54,6 +54,7 @@ struct sink {
 	int drop_times, mail_times, dot_times;
 	unsigned rcpt_max;     /* accepted in a transaction, then 452 */
 	unsigned max_sessions; /* more get 421; 0 = no limit */
+	unsigned max_mails;    /* of a session, then 421 to MAIL */
 	int holds;   /* so many replies to a dot are held until let_go */
 	bool stalls; /* the first content is read when let_go */
 	bool let_go;
@@ -71,7 +72,7 @@ struct sink {
 struct sink_client {
 	struct sink *s;
 	int fd;
-	unsigned number;
+	unsigned number, mails;
 	FILE *in;
 };
 
@@ -289,6 +290,10 @@ static bool sink_mail(struct sink_client *c, struct sink_message *m,
 		if (sink_drops(c, SINK_MAIL))
 			return false;
 		code = sink_wish(s, &s->mail, &s->mail_times);
+		if (s->max_mails && c->mails++ >= s->max_mails) {
+			sink_say(c, "421 4.7.0 enough");
+			return false;
+		}
 	}
 	pthread_mutex_lock(&s->lock);
 	if (m->from[0])

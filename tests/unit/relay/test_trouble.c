@@ -137,6 +137,33 @@ START_TEST(relay__backs_off_when_connections_are_refused_with_421)
 }
 END_TEST
 
+/* Neither a timer for the message that met the limit, which would be a day,
+ * nor a place behind the others. */
+START_TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection)
+{
+	struct rig r;
+	char content[64];
+
+	rig_init(&r,
+		 "drain { retry_message = {\"1d\"} max_connections = 1 }\n");
+	r.sink.max_mails = 1;
+	for (int i = 0; i < 6; i++) {
+		snprintf(content, sizeof(content), "Subject: %d\r\n\r\nx\r\n",
+			 i);
+		rig_add(&r, &(struct rig_mail){.content = content});
+	}
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 6);
+	for (int i = 0; i < 6; i++) {
+		snprintf(content, sizeof(content), "Subject: %d\r\n\r\nx\r\n",
+			 i);
+		ck_assert_str_eq(r.sink.messages[i].body, content);
+	}
+	rig_done(&r);
+}
+END_TEST
+
 /* --- a broken primary ---------------------------------------------------- */
 
 START_TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing)
@@ -358,6 +385,7 @@ int main(void)
 		TEST(relay__waits_while_the_primary_is_away_and_touches_no_message),
 		TEST(relay__goes_on_where_it_was_when_the_primary_leaves_amid_a_drain),
 		TEST(relay__backs_off_when_connections_are_refused_with_421),
+		TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection),
 		TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing),
 		TEST(relay__does_not_bounce_the_message_that_opens_the_breaker),
 		TEST(relay__opens_the_breaker_when_known_recipients_are_refused),
