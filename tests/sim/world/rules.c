@@ -1,0 +1,302 @@
+/*
+ * What may never be, judged while it happens:
+ *
+ *	soon     a primary that is back gets its first mail in time
+ *	canary   alone, until as many as configured went through
+ *	limits   connections, mails over one, mails a minute
+ *	order    the oldest first, within what is old and what is fresh
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "../net/sched.h"
+#include "world.h"
+
+enum {
+	SETTLE_S = 60, /* old and fresh meet within this much of a recovery */
+	ONE_MINUTE_US = 60000000,
+};
+
+#define BIT(k) (UINT64_C(1) << (k))
+/* What a breaker may have opened for, which tries again by its own timer. */
+#define BREAKS (BIT(FAULT_MAIL_550) | BIT(FAULT_RCPT_550) | BIT(FAULT_DOT_554))
+/* Sessions that hang block the way until they are given up. */
+#define HANGS (BIT(FAULT_SLOW) | BIT(FAULT_CUTS) | BIT(FAULT_LOST_REPLY))
+
+void broken(const char *fmt, ...)
+{
+	char *out = W->broken[W->n_broken];
+	size_t n;
+	va_list ap;
+
+	if (W->n_broken == BROKEN_MAX)
+		return;
+	W->n_broken++;
+	n = (size_t)snprintf(out, sizeof(W->broken[0]),
+			     "%.3f s: ", (double)sim_now_us() / 1e6);
+	va_start(ap, fmt);
+	vsnprintf(out + n, sizeof(W->broken[0]) - n, fmt, ap);
+	va_end(ap);
+	say("BROKEN: %s", out + n);
+}
+
+void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!W->verbose)
+		return;
+	printf("%14.3f  ", (double)sim_now_us() / 1e6);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+}
+
+/* --- soon ----------------------------------------------------------------- */
+
+static bool is_ready(int mail, int primary)
+{
+	const struct mail *m = &W->mails[mail];
+
+	return !m->touched[primary] && ledger_waits(mail, primary);
+}
+
+static bool any_ready(int primary)
+{
+	for (int i = 0; i < W->n_mails; i++) {
+		if (is_ready(i, primary))
+			return true;
+	}
+	return false;
+}
+
+/* With the defaults 30 s: a probe, the one that confirms, and the way. */
+static int64_t promise_us(const struct primary *p)
+{
+	const struct settings *s = &W->set;
+	int64_t us = (s->interval_down_s + 11 + 2 * s->up_after) * SECOND;
+
+	if (W->control == CONTROL_LATE)
+		return SECOND;
+	if (s->rate)
+		us += ONE_MINUTE_US / s->rate;
+	if (p->episode & BREAKS)
+		us += s->breaker_retry_s * SECOND;
+	us += s->n_refused * s->breaker_retry_s * SECOND;
+	return us;
+}
+
+/* So long that it must have been noticed. */
+static int64_t noticed_us(void)
+{
+	const struct settings *s = &W->set;
+
+	return (s->interval_up_s + s->down_after * s->interval_down_s + 60) *
+	       SECOND;
+}
+
+static void expect_mail(struct primary *p, int number)
+{
+	p->waits_since_us = 0;
+	if (!any_ready(number) || p->episode & HANGS)
+		return;
+	p->waits_since_us = sim_now_us();
+	p->limit_us = sim_now_us() + promise_us(p);
+	say("primary %d must have mail by %.3f s", number,
+	    (double)p->limit_us / 1e6);
+}
+
+static void judge_soon(struct primary *p, int number)
+{
+	if (!p->waits_since_us || sim_now_us() <= p->limit_us)
+		return;
+	broken("primary %d, back since %.3f s, has no mail yet", number,
+	       (double)p->waits_since_us / 1e6);
+	p->waits_since_us = 0;
+}
+
+void rules_taken(int number)
+{
+	struct primary *p = &W->primaries[number];
+
+	judge_soon(p, number);
+	if (p->waits_since_us)
+		W->worst_first_us = MX_MAX(W->worst_first_us,
+					   sim_now_us() - p->waits_since_us);
+	p->waits_since_us = 0;
+	if (p->canary_left > 0)
+		p->canary_left--;
+}
+
+/* --- primaries come and go ------------------------------------------------ */
+
+static void comes_back(struct primary *p, int number)
+{
+	int64_t down_us =
+		p->down_since_us ? sim_now_us() - p->down_since_us : 0;
+	bool was_noticed = down_us > noticed_us();
+
+	p->good_since_us = sim_now_us();
+	p->down_since_us = 0;
+	p->canary_left = 0;
+	say("primary %d is good", number);
+	if (was_noticed) {
+		p->canary_left = p->episode & HANGS ? 0 : W->set.canary;
+		p->is_messy = p->episode & HANGS;
+		expect_mail(p, number);
+	}
+	if (W->control == CONTROL_CANARY)
+		p->canary_left = 1000;
+	p->episode = 0;
+}
+
+void rules_look(int number, enum fault_kind k)
+{
+	struct primary *p = &W->primaries[number];
+
+	p->waits_since_us = 0;
+	if (truth_is_good(number)) {
+		if (!p->good_since_us)
+			comes_back(p, number);
+		return;
+	}
+	p->good_since_us = 0;
+	p->episode |= BIT(k);
+	p->is_messy |= !fault_is_down(k);
+	p->canary_left = 0;
+	if (!truth_is_down(number))
+		p->down_since_us = 0;
+	else if (!p->down_since_us)
+		p->down_since_us = sim_now_us();
+}
+
+void rules_our_trouble(void)
+{
+	W->trouble_us = sim_now_us();
+	for (int i = 0; i < W->n_primaries; i++) {
+		W->primaries[i].waits_since_us = 0;
+		W->primaries[i].canary_left = 0;
+		W->primaries[i].last_mail_us = 0;
+		W->primaries[i].is_messy = true;
+	}
+}
+
+static void run_look(struct sim_event *e)
+{
+	for (int i = 0; i < W->n_primaries; i++)
+		judge_soon(&W->primaries[i], i);
+	sim_schedule(e, 5 * SECOND);
+}
+
+/* Who was up before we were is found at once. */
+void rules_begin(void)
+{
+	static struct sim_event look;
+
+	for (int i = 0; i < W->n_primaries; i++) {
+		struct primary *p = &W->primaries[i];
+
+		p->transactions = p->sessions = 0;
+		p->last_mail_us = 0;
+		p->waits_since_us = 0;
+		p->canary_left = 0;
+		if (truth_is_good(i))
+			comes_back(p, i);
+		p->is_messy = false;
+	}
+	sim_event_init(&look, SIM_WORLD, NULL, run_look);
+	sim_schedule(&look, 5 * SECOND);
+}
+
+/* --- limits --------------------------------------------------------------- */
+
+static void judge_limits(struct primary *p, int number, int used)
+{
+	const struct settings *s = &W->set;
+	int most = W->control == CONTROL_CROWD ? 0 : s->max_connections;
+
+	if (p->sessions > most)
+		broken("primary %d: %d connections at once, %d are allowed",
+		       number, p->sessions, most);
+	if (used > s->per_connection)
+		broken("primary %d: %d mails over one connection", number,
+		       used);
+	if (p->canary_left > 0 && p->transactions > 0)
+		broken("primary %d: not alone, with %d canaries to go", number,
+		       p->canary_left);
+}
+
+static void judge_rate(struct primary *p, int number)
+{
+	int64_t apart_us, last_us = p->last_mail_us;
+
+	p->last_mail_us = sim_now_us();
+	if (!W->set.rate || !last_us)
+		return;
+	apart_us = ONE_MINUTE_US / W->set.rate;
+	if (apart_us > SECOND && sim_now_us() - last_us < apart_us * 8 / 10)
+		broken("primary %d: %" PRId64 " ms after the last mail, at a "
+		       "rate of %d a minute",
+		       number, (sim_now_us() - last_us) / 1000, W->set.rate);
+}
+
+/* --- order ---------------------------------------------------------------- */
+
+static bool goes_to_one(const struct mail *m)
+{
+	for (int i = 1; i < m->n_rcpts; i++) {
+		if (W->domain_primary[m->domain[i]] !=
+		    W->domain_primary[m->domain[0]])
+			return false;
+	}
+	return true;
+}
+
+/* Both waited for the primary, or both came when it was long back. */
+static bool is_one_class(const struct mail *older, const struct mail *younger,
+			 int64_t recovered_us)
+{
+	if (younger->acked_us < recovered_us)
+		return true;
+	return older->began_us > recovered_us + SETTLE_S * SECOND;
+}
+
+static void judge_order(struct primary *p, int number, int mail)
+{
+	struct mail *younger = &W->mails[mail];
+	int most = W->set.max_connections;
+	int64_t recovered_us = MX_MAX(p->good_since_us, W->born_us);
+
+	if (p->is_messy || !p->good_since_us || !goes_to_one(younger) ||
+	    younger->n_acked != 1)
+		return;
+	for (int i = 0; i < W->n_mails; i++) {
+		struct mail *older = &W->mails[i];
+		bool is_older = W->control == CONTROL_ORDER
+					? older->acked_us > younger->began_us
+					: older->acked_us < younger->began_us;
+
+		if (i == mail || !is_ready(i, number) || !goes_to_one(older) ||
+		    older->n_acked != 1 || !is_older ||
+		    !is_one_class(older, younger, recovered_us))
+			continue;
+		if (++older->overtaken[number] > (most > 1 ? 2U * most + 8 : 0))
+			broken("primary %d: mail %d is overtaken by %d", number,
+			       i, mail);
+	}
+}
+
+void rules_mail_begins(int number, int mail, int used)
+{
+	struct primary *p = &W->primaries[number];
+
+	judge_soon(p, number);
+	judge_limits(p, number, used);
+	judge_rate(p, number);
+	if (!W->mails[mail].touched[number])
+		judge_order(p, number, mail);
+	W->mails[mail].touched[number] = true;
+}
