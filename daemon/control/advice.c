@@ -42,8 +42,16 @@ static const struct {
 	{"rcpt", "it did not answer; its own log says why"},
 };
 
+static bool is_route(const char *result)
+{
+	return strncmp(result, "dns:", 4) == 0 ||
+	       strstr(result, "leads back to us");
+}
+
 static const char *remedy(const char *result)
 {
+	if (is_route(result))
+		return remedies[0].todo;
 	for (size_t i = 0; i < MX_ARRAY_SIZE(remedies); i++) {
 		size_t n = strlen(remedies[i].stage);
 
@@ -62,8 +70,7 @@ static bool is_alarming(const struct present_primary *p)
 
 	if (v->health.state != HEALTH_DOWN)
 		return false;
-	if (strncmp(v->last_result, "dns:", 4) == 0 ||
-	    strncmp(v->last_result, "tls:", 4) == 0)
+	if (is_route(v->last_result) || strncmp(v->last_result, "tls:", 4) == 0)
 		return true;
 	return p->counts.messages &&
 	       p->now_ms - v->health.since_ms >= AWAY_ALARM_MS;

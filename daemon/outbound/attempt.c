@@ -311,8 +311,21 @@ static bool wants_tls(struct session *s)
 	return offered && !s->clear_only && !outbound_is_plain(s->o, &s->peer);
 }
 
+/* Behind address translation nothing but its name tells. */
+static bool is_ourselves(struct session *s)
+{
+	if (!smtp_client_ehlo(s->client)->is_us)
+		return false;
+	fail(s, FAULT_LOOP, NULL,
+	     "the server says our own name: the route leads back to us",
+	     PART_WITH_QUIT);
+	return true;
+}
+
 static void ehlo_done(struct session *s)
 {
+	if (is_ourselves(s))
+		return;
 	s->is_ready = true;
 	if (s->target.depth == PROBE_EHLO || !wants_tls(s)) {
 		reached(s);

@@ -46,6 +46,17 @@ static struct smtp_event on_greeting(struct smtp_client *c,
 	return client_event(SMTP_SAYS_GREETING, r);
 }
 
+/* RFC 5321 4.1.1.1: the first word of the reply is the server's name. */
+static bool says_our_name(const struct smtp_client *c,
+			  const struct smtp_reply *r)
+{
+	struct slice word = slice_make(r->text, strcspn(r->text, " \n"));
+
+	if (word.n && word.p[word.n - 1] == '.')
+		word.n--;
+	return slice_eq_nocase(word, slice_str(c->helo_name));
+}
+
 static struct smtp_event on_hello(struct smtp_client *c,
 				  const struct smtp_reply *r)
 {
@@ -53,6 +64,7 @@ static struct smtp_event on_hello(struct smtp_client *c,
 
 	if (smtp_reply_class(r) == 2) {
 		c->state = CLIENT_IDLE;
+		c->ehlo.is_us = says_our_name(c, r);
 		return client_event(SMTP_SAYS_READY, NULL);
 	}
 	c->ehlo = (struct smtp_ehlo){.esmtp = false};

@@ -29,6 +29,7 @@ enum smtp_ext {
 struct smtp_ehlo {
 	uint32_t ext;      /* enum smtp_ext */
 	bool esmtp;        /* EHLO was accepted (else HELO) */
+	bool is_us;        /* it says our own name: we talk to ourselves */
 	uint64_t size;     /* SIZE limit; 0 = none said */
 	uint32_t mail_max; /* LIMITS MAILMAX; 0 = none (RFC 9422) */
 	uint32_t rcpt_max; /* LIMITS RCPTMAX */

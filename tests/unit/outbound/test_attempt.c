@@ -63,6 +63,12 @@ static const struct {
 	 550,
 	 "never",
 	 0},
+	{{"S:220 hi", "C:EHLO", "S:250 Backup.example.com at your service"},
+	 STAGE_EHLO,
+	 FAULT_LOOP,
+	 0,
+	 "leads back to us",
+	 0},
 	{{"S:220 hi", "C:EHLO", "S:421 no"},
 	 STAGE_EHLO,
 	 FAULT_TEMPORARY,
@@ -127,7 +133,7 @@ static const struct {
 	{{"S:220 hi"}, STAGE_DNS, FAULT_TEMPORARY, 0, "DANE", PRIMARY_TLS_DANE},
 };
 
-/* TX-1 */
+/* TX-1, DNS-10 */
 START_TEST(attempt__tells_how_far_it_got)
 {
 	const char *const *scripts[] = {refusals[_i].script, NULL};
