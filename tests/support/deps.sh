@@ -10,6 +10,7 @@ demo="curl python3 openssl"
 tests="git clang clang-format clang-tidy libclang-rt-14-dev shellcheck mandoc
 	python3-dkim systemd e2fsprogs util-linux openssl strace"
 crash="xfsprogs libfuse3-dev fuse3 kmod"
+wire="iproute2 nftables"
 bench="binutils procps gnuplot-nox linux-perf"
 interop="swaks libnet-ssleay-perl testssl.sh bsdextrautils python3"
 
@@ -18,7 +19,7 @@ for kind in "$@"; do
 	case $kind in
 	build) want="$want $build" ;;
 	demo) want="$want $build $demo" ;;
-	test) want="$want $build $demo $tests $crash" ;;
+	test) want="$want $build $demo $tests $crash $wire" ;;
 	bench) want="$want $build $bench" ;;
 	interop) want="$want $build $interop" ;;
 	*)
