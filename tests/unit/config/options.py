@@ -81,9 +81,28 @@ def compare_caveats(directory, later):
             for name in sorted(said ^ later)]
 
 
+def compare_marks(directory, later):
+    """What the example says has no effect, by the option below it."""
+    with open(os.path.join(directory, EXAMPLE), encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    said, section, marked = set(), "", False
+    for line in lines:
+        opened = re.match(r'#?(\w+)(?: "[^"]*")? \{$', line)
+        option = re.match(r"#?\t?(\w+) = ", line)
+        section = opened.group(1) if opened else section
+        marked = marked or line.endswith("(no effect in this version)")
+        if option and marked:
+            said.add(f"{section}.{option.group(1)}")
+        marked = marked and not option
+    return [f"{EXAMPLE}: the table does not agree that {name} has no effect"
+            if name in said else f"{EXAMPLE}: {name} has no effect, and no mark"
+            for name in sorted(said ^ later)]
+
+
 def main():
     table, later = schema(sys.argv[1])
     wrong = compare_caveats(sys.argv[2], later)
+    wrong += compare_marks(sys.argv[2], later)
     for where, parse in ((EXAMPLE, example_options),
                          (MANUAL, manual_options)):
         with open(os.path.join(sys.argv[2], where), encoding="utf-8") as f:
