@@ -86,7 +86,7 @@ size_t dir_encode_peer(void *p, size_t room, const struct peer_record *r)
 	struct encoder e = encoder_make(p, room);
 	size_t n = strnlen(r->last_result, sizeof(r->last_result) - 1);
 
-	encode_u8(&e, DIR_VERSION);
+	encode_u8(&e, DIR_PEER_VERSION);
 	encode_u8(&e, r->state);
 	encode_signed(&e, r->since_ms);
 	encode_signed(&e, r->last_probe_ms);
@@ -98,13 +98,18 @@ size_t dir_encode_peer(void *p, size_t room, const struct peer_record *r)
 	encode_signed(&e, r->last_up_ms);
 	encode_signed(&e, r->good_at_ms);
 	encode_u8(&e, r->n_good);
-	if (r->n_good > PEER_HOSTS_MAX)
+	if (r->n_good > PEER_HOSTS_MAX || r->n_marks > PEER_MARKS_MAX)
 		return 0;
 	for (size_t i = 0; i < r->n_good; i++) {
 		encode_u8(&e, r->good[i].family);
 		encode_bytes(&e, r->good[i].bytes,
 			     family_bytes(r->good[i].family));
 		encode_u16(&e, r->good[i].port);
+	}
+	encode_u8(&e, r->n_marks);
+	for (size_t i = 0; i < r->n_marks; i++) {
+		encode_signed(&e, r->marks[i].wall_ms);
+		encode_signed(&e, r->marks[i].up_ms);
 	}
 	return finish(&e);
 }
@@ -123,13 +128,30 @@ static void decode_good(struct decoder *d, struct endpoint_record *g)
 	g->port = decode_u16(d);
 }
 
+static void decode_marks(struct decoder *d, struct peer_record *out)
+{
+	unsigned n = decode_u8(d);
+
+	if (n > PEER_MARKS_MAX) {
+		d->bad = true;
+		return;
+	}
+	out->n_marks = (uint8_t)n;
+	for (unsigned i = 0; i < n; i++) {
+		out->marks[i].wall_ms = decode_signed(d);
+		out->marks[i].up_ms = decode_signed(d);
+	}
+}
+
 int dir_decode_peer(struct slice raw, struct peer_record *out)
 {
 	struct decoder d = decoder_make(raw);
+	unsigned version = decode_u8(&d);
 	struct slice result;
 
 	memset(out, 0, sizeof(*out));
-	decode_version(&d);
+	if (version < 1 || version > DIR_PEER_VERSION)
+		d.bad = true;
 	out->state = decode_u8(&d);
 	out->since_ms = decode_signed(&d);
 	out->last_probe_ms = decode_signed(&d);
@@ -150,6 +172,8 @@ int dir_decode_peer(struct slice raw, struct peer_record *out)
 	}
 	for (size_t i = 0; i < out->n_good; i++)
 		decode_good(&d, &out->good[i]);
+	if (version >= 2)
+		decode_marks(&d, out);
 	return decode_end(&d);
 }
 

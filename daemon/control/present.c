@@ -232,6 +232,35 @@ static json_t *good_of(const struct primary_view *v)
 	return out;
 }
 
+/* Of its last EHLO that was heard. */
+static json_t *ehlo_of(uint32_t ext)
+{
+	static const struct {
+		uint32_t ext;
+		const char *name;
+	} names[] = {
+		{EXT_PIPELINING, "PIPELINING"},
+		{EXT_SIZE, "SIZE"},
+		{EXT_8BITMIME, "8BITMIME"},
+		{EXT_SMTPUTF8, "SMTPUTF8"},
+		{EXT_DSN, "DSN"},
+		{EXT_CHUNKING, "CHUNKING"},
+		{EXT_BINARYMIME, "BINARYMIME"},
+		{EXT_STARTTLS, "STARTTLS"},
+		{EXT_REQUIRETLS, "REQUIRETLS"},
+		{EXT_XCLIENT, "XCLIENT"},
+		{EXT_XFORWARD, "XFORWARD"},
+		{EXT_ETRN, "ETRN"},
+		{EXT_LIMITS, "LIMITS"},
+	};
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < MX_ARRAY_SIZE(names); i++)
+		if (ext & names[i].ext)
+			json_array_append_new(out, json_string(names[i].name));
+	return out;
+}
+
 static json_t *domains_of(const struct config *c, const char *primary)
 {
 	json_t *out = json_array();
@@ -267,6 +296,9 @@ json_t *present_primary_whole(const struct present_primary *p,
 	json_object_set_new(all, "by_mx", json_boolean(c && c->by_mx));
 	json_object_set_new(all, "hosts", c ? hosts_of(c) : json_array());
 	json_object_set_new(all, "last_good", good_of(p->view));
+	json_object_set_new(all, "ehlo", ehlo_of(p->view->ehlo_ext));
+	json_object_set_new(all, "ehlo_size",
+			    json_integer((json_int_t)p->view->ehlo_size));
 	json_object_set_new(all, "next_due_at", protocol_time(p->next_due_ms));
 	json_object_set_new(all, "up_s",
 			    json_integer(p->view->health.up_total_ms / 1000));

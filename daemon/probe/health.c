@@ -30,15 +30,19 @@ void health_init(struct health *h, int64_t wall_ms)
 {
 	memset(h, 0, sizeof(*h));
 	h->since_ms = h->last_ms = wall_ms;
+	uptime_note(&h->uptime, wall_ms, 0);
 }
 
 void health_restore(struct health *h, enum health_state state, int64_t since_ms,
-		    int64_t up_total_ms, int64_t wall_ms)
+		    int64_t up_total_ms, const struct uptime *uptime,
+		    int64_t wall_ms)
 {
 	health_init(h, wall_ms);
 	h->state = state;
 	h->since_ms = MX_MIN(since_ms, wall_ms);
 	h->up_total_ms = MX_MAX(up_total_ms, 0);
+	h->uptime = *uptime;
+	uptime_note(&h->uptime, wall_ms, h->up_total_ms);
 }
 
 /* --- the up-time clock ------------------------------------------------- */
@@ -56,6 +60,14 @@ void health_tick(struct health *h, int64_t wall_ms)
 {
 	h->up_total_ms = health_up_ms(h, wall_ms);
 	h->last_ms = wall_ms;
+}
+
+int64_t health_up_since(const struct health *h, int64_t from_ms,
+			int64_t wall_ms)
+{
+	struct uptime_mark now = {wall_ms, health_up_ms(h, wall_ms)};
+
+	return uptime_since(&h->uptime, from_ms, now);
 }
 
 /* --- the diagram ------------------------------------------------------- */
@@ -110,6 +122,7 @@ bool health_note(struct health *h, enum health_event e,
 		return false;
 	h->state = to;
 	h->since_ms = wall_ms;
+	uptime_note(&h->uptime, wall_ms, h->up_total_ms);
 	return true;
 }
 

@@ -12,6 +12,8 @@ enum {
 	INTERVAL_MIN_MS = 10
 };
 
+_Static_assert((int)UPTIME_MARKS <= (int)PEER_MARKS_MAX, "all can be kept");
+
 /* --- the record on disk ------------------------------------------------ */
 
 struct peer_job { /* owns all it needs: it may outlive peer and prober */
@@ -47,6 +49,22 @@ static void encode_good(const struct peer *peer, struct peer_record *rec)
 	}
 }
 
+static void encode_marks(const struct uptime *u, struct peer_record *rec)
+{
+	rec->n_marks = (uint8_t)u->n;
+	for (size_t i = 0; i < u->n; i++) {
+		rec->marks[i].wall_ms = u->marks[i].wall_ms;
+		rec->marks[i].up_ms = u->marks[i].up_ms;
+	}
+}
+
+static void decode_marks(const struct peer_record *rec, struct uptime *u)
+{
+	u->n = 0;
+	for (size_t i = 0; i < rec->n_marks; i++)
+		uptime_note(u, rec->marks[i].wall_ms, rec->marks[i].up_ms);
+}
+
 static void encode(const struct peer *peer, struct peer_record *rec)
 {
 	memset(rec, 0, sizeof(*rec));
@@ -55,6 +73,7 @@ static void encode(const struct peer *peer, struct peer_record *rec)
 		rec->state |= PEER_STATE_HELD;
 	rec->since_ms = peer->health.since_ms;
 	rec->up_ms = health_up_ms(&peer->health, clock_wall_ms());
+	encode_marks(&peer->health.uptime, rec);
 	rec->last_probe_ms = peer->last_probe_ms;
 	rec->last_probe_took_ms = peer->last_probe_took_ms;
 	memcpy(rec->last_result, peer->last_result, sizeof(rec->last_result));
@@ -67,9 +86,11 @@ static void encode(const struct peer *peer, struct peer_record *rec)
 static void decode(struct peer *peer, const struct peer_record *rec)
 {
 	enum health_state state;
+	struct uptime uptime;
 
 	state = peer_record_state(rec, &peer->held_by_operator);
-	health_restore(&peer->health, state, rec->since_ms, rec->up_ms,
+	decode_marks(rec, &uptime);
+	health_restore(&peer->health, state, rec->since_ms, rec->up_ms, &uptime,
 		       clock_wall_ms());
 	peer->last_probe_ms = rec->last_probe_ms;
 	peer->last_probe_took_ms = rec->last_probe_took_ms;

@@ -445,6 +445,7 @@ void ctl_show_primary(const json_t *r)
 	say("last_probe", probe);
 	show_texts(r, "hosts");
 	show_texts(r, "last_good");
+	show_texts(r, "ehlo");
 	show_texts(r, "domains");
 }
 

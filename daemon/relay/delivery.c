@@ -269,14 +269,13 @@ void delivery_send(struct delivery *d, struct link *link)
 
 /* --- what the primary said ----------------------------------------------- */
 
-static int64_t up_since(const struct delivery *d)
+static int64_t up_ms(const struct delivery *d, int64_t now_ms)
 {
 	struct primary_view view;
 
-	if (!prober_view(d->relay->parts.prober, d->lane->name, &view) ||
-	    view.health.state != HEALTH_UP)
+	if (!prober_view(d->relay->parts.prober, d->lane->name, &view))
 		return 0;
-	return view.health.since_ms;
+	return health_up_since(&view.health, d->msg.env.arrived_at_ms, now_ms);
 }
 
 static bool is_over(const struct delivery *d, int64_t now_ms)
@@ -289,11 +288,8 @@ static bool is_over(const struct delivery *d, int64_t now_ms)
 
 	if (d->msg.env.is_report)
 		return retry_report_is_over(&age);
-	age.up_since_ms = up_since(d);
-	for (size_t i = 0; i < d->n_rcpts; i++)
-		age.attempts = MX_MAX(age.attempts, d->rcpts[i].rcpt->attempts);
-	return retry_is_over(domain ? &domain->queue : &d->config->queue,
-			     relay_drain_of(d->relay, d->dest), &age);
+	age.up_ms = up_ms(d, now_ms);
+	return retry_is_over(domain ? &domain->queue : &d->config->queue, &age);
 }
 
 static uint64_t sender_hash(const struct delivery *d)

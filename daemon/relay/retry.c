@@ -13,41 +13,22 @@ int64_t retry_wait_ms(const struct config_drain *drain, uint32_t attempts)
 	return drain->retry_message[MX_MIN(step, drain->n_retry_message - 1)];
 }
 
-int64_t retry_waited_ms(const struct config_drain *drain, uint32_t attempts)
-{
-	size_t n = drain->n_retry_message;
-	int64_t sum = 0;
-
-	for (size_t i = 0; i < n && i < attempts; i++)
-		sum += drain->retry_message[i];
-	if (attempts > n)
-		sum += (int64_t)(attempts - n) * drain->retry_message[n - 1];
-	return sum;
-}
-
 int64_t retry_age_ms(const struct config_queue *queue,
-		     const struct config_drain *drain,
 		     const struct retry_age *age)
 {
-	int64_t wall = age->now_ms - age->arrived_ms, up = 0, waited;
+	int64_t wall = age->now_ms - age->arrived_ms;
 
 	if (wall < 0) /* the clock was set back */
 		return 0;
-	if (queue->clock_wall)
-		return wall;
-	if (age->up_since_ms)
-		up = age->now_ms - MX_MAX(age->up_since_ms, age->arrived_ms);
-	waited = retry_waited_ms(drain, age->attempts);
-	return MX_MIN(wall, MX_MAX(up, waited));
+	return queue->clock_wall ? wall : MX_MIN(wall, age->up_ms);
 }
 
 bool retry_is_over(const struct config_queue *queue,
-		   const struct config_drain *drain,
 		   const struct retry_age *age)
 {
 	if (age->now_ms - age->arrived_ms >= queue->hard_limit)
 		return true;
-	return retry_age_ms(queue, drain, age) >= queue->retention;
+	return retry_age_ms(queue, age) >= queue->retention;
 }
 
 int64_t retry_limit_ms(const struct config_queue *queue)

@@ -1,4 +1,7 @@
 """Primaries found by MX; trouble in DNS holds mail and never bounces it."""
+import json
+import os
+import subprocess
 import time
 
 import mxtest
@@ -13,9 +16,13 @@ class Mx(mxtest.Case):
         a, b, c, _ = self.ip.split(".")
         self.one, self.two = (f"{a}.{b}.{c}.{n}" for n in (251, 252))
 
+    quick_dns = False
+
     def config_text(self):
+        drain = 'drain { connect_timeout = "1s" ' if self.quick_dns else "drain {"
         return (super().config_text().replace(
-            f'primary = "{self.ip}:{self.PRIMARY}"', 'primary = "byname"') +
+            f'primary = "{self.ip}:{self.PRIMARY}"', 'primary = "byname"').replace(
+            "drain {", drain) +
             f'primary "byname" {{ host = {{}}  port = {self.PRIMARY} }}\n')
 
     def host(self, ip, name):
@@ -63,6 +70,39 @@ class Mx(mxtest.Case):
         self.start()
         self.send(message())
         self.wait_delivered(one, 1)
+
+    def test_what_is_known_of_a_primary_outlives_a_kill_and_its_dns(self):
+        dns = self.dns("example.test MX 10 one.test", f"one.test A {self.one}")
+        one = self.host(self.one, "one")
+        self.quick_dns = True
+        self.start()
+        name = self.ctl_json("primary", "list")["primaries"][0]["name"]
+        wait_for("up", lambda: self.primary_state() == "up")
+        stored = ["state", "last_good", "ehlo", "since"]
+
+        def known():
+            shown = self.ctl_json("primary", "show", name)
+            return {key: shown[key] for key in stored}
+        before = known()
+        self.assertEqual(before["last_good"], [f"{self.one}:{self.PRIMARY}"])
+        self.assertIn("8BITMIME", before["ehlo"])
+        wait_for("it on disk", lambda: self.stored(name)["state"] == "up")
+        self.kill()
+        dns.stop()
+        self.parts.remove(dns)
+        self.assertEqual(known(), before)
+        self.start()
+        self.send(message())
+        self.wait_delivered(one, 1)
+
+    def stored(self, name):
+        """As `primary show` has it without the daemon, which goes on."""
+        conf = self.config_text().replace("control.sock", "nobody.sock")
+        self.write("stored.conf", conf)
+        p = subprocess.run([os.path.join(mxtest.BIN, "mxholdctl"), "-c",
+                            self.path("stored.conf"), "-o", "json", "primary", "show", name],
+                           capture_output=True, check=True)
+        return json.loads(p.stdout)
 
     def held(self, *records):
         dns = self.dns(*records)

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "mxhold/config/config.h"
+#include "mxhold/probe/uptime.h"
 
 enum {
 	HEALTH_CONFIRM_MS = 2000, /* from the first good probe to the next */
@@ -47,6 +48,7 @@ struct health {
 	int64_t since_ms;    /* wall: of the state */
 	int64_t up_total_ms; /* the up-time clock, until last_ms */
 	int64_t last_ms;     /* wall: when up_total_ms was brought up to date */
+	struct uptime uptime;
 };
 
 const char *health_state_name(enum health_state s);
@@ -54,7 +56,8 @@ const char *health_event_name(enum health_event e); /* good, bad, refused */
 void health_init(struct health *h, int64_t wall_ms);
 /* As it was before a restart. The time in between counts for nothing. */
 void health_restore(struct health *h, enum health_state state, int64_t since_ms,
-		    int64_t up_total_ms, int64_t wall_ms);
+		    int64_t up_total_ms, const struct uptime *uptime,
+		    int64_t wall_ms);
 /* True when the state changed. */
 bool health_note(struct health *h, enum health_event e,
 		 const struct config_probe *c, int64_t wall_ms);
@@ -66,5 +69,9 @@ int64_t health_next_probe_ms(const struct health *h,
 			     const struct config_probe *c);
 /* The up-time clock now. */
 int64_t health_up_ms(const struct health *h, int64_t wall_ms);
+/* How much of the time since from_ms (wall) it was surely up, as far as we
+ * were there to see it. */
+int64_t health_up_since(const struct health *h, int64_t from_ms,
+			int64_t wall_ms);
 
 #endif

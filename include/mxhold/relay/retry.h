@@ -17,35 +17,18 @@
  */
 int64_t retry_wait_ms(const struct config_drain *drain, uint32_t attempts);
 
-/*
- * The waits that `attempts` attempts have behind them, in all. Each of them
- * met a primary that answered, so that this is the part of a message's life
- * which is known to lie in its primary's up-time and which survives a
- * restart of ours.
- */
-int64_t retry_waited_ms(const struct config_drain *drain, uint32_t attempts);
-
 struct retry_age {
 	int64_t now_ms, arrived_ms; /* wall */
-	/* Wall time since when the primary has been up without a break, 0 =
-	 * it is not up, or unknown. */
-	int64_t up_since_ms;
-	uint32_t attempts;
+	int64_t up_ms; /* its primary was surely up so long since then */
 };
 
-/*
- * How long a message has waited by the clock of queue.clock: on the wall, or
- * only while its primary was reachable. The latter is never more than what
- * is certain: the longer of the unbroken stretch until now and the waits
- * behind it.
- */
+/* How long a message has waited by the clock of queue.clock: on the wall, or
+ * only while its primary was up. */
 int64_t retry_age_ms(const struct config_queue *queue,
-		     const struct config_drain *drain,
 		     const struct retry_age *age);
 
 /* True: queue.retention or queue.hard_limit is over; it may be given up. */
 bool retry_is_over(const struct config_queue *queue,
-		   const struct config_drain *drain,
 		   const struct retry_age *age);
 
 /* How long a message may wait at the most, whatever its primary does: counted

@@ -161,7 +161,8 @@ enum listed directory_lookup(struct directory_reader *r, const char *domain,
 /* What is known of a primary; a small record by its name. */
 enum {
 	PEER_NAME_MAX = 128,
-	PEER_HOSTS_MAX = 8
+	PEER_HOSTS_MAX = 8,
+	PEER_MARKS_MAX = 24
 };
 struct peer_record {
 	uint8_t state;         /* the probe layer's enum */
@@ -180,6 +181,10 @@ struct peer_record {
 	} good[PEER_HOSTS_MAX]; /* last addresses that worked, best first */
 	uint8_t n_good;
 	int64_t good_at_ms;
+	struct mark_record {
+		int64_t wall_ms, up_ms;
+	} marks[PEER_MARKS_MAX]; /* of its up-time clock, oldest first */
+	uint8_t n_marks;
 };
 
 int directory_peer_get(struct directory *d, const char *name,

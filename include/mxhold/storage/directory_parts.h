@@ -39,6 +39,7 @@ enum {
 	DIR_FORMAT = 1,
 	DIR_VERSION = 1, /* of each record, but: */
 	DIR_DOMAIN_VERSION = 2,
+	DIR_PEER_VERSION = 2, /* 2: marks of the up-time clock */
 	DIR_BATCH = 20000,
 	DIR_SALT_MAX = 255,
 	DIR_LOCAL_MAX = 400,

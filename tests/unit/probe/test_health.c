@@ -13,6 +13,8 @@ static const struct config_probe defaults = {
 	.up_after = 2,
 };
 
+static const struct uptime none;
+
 static enum health_event event_of(char c)
 {
 	return c == '+' ? HEALTH_GOOD : c == '-' ? HEALTH_BAD : HEALTH_REFUSED;
@@ -164,10 +166,37 @@ START_TEST(health__does_not_count_the_time_it_was_not_there)
 {
 	struct health h;
 
-	health_restore(&h, HEALTH_UP, 1000, 77000, 500000);
+	health_restore(&h, HEALTH_UP, 1000, 77000, &none, 500000);
 	ck_assert_int_eq(h.state, HEALTH_UP);
 	ck_assert_int_eq(h.since_ms, 1000);
 	ck_assert_int_eq(health_up_ms(&h, 501000), 78000);
+}
+END_TEST
+
+/* A day up, a day down, a restart after ten days, a day up. */
+START_TEST(health__knows_how_long_it_was_up_since)
+{
+	static const int64_t day = 86400000;
+	struct config_probe c = defaults;
+	struct health h, again;
+	int64_t now = 0;
+
+	c.down_after = c.up_after = 1;
+	health_init(&h, 0);
+	health_note(&h, HEALTH_GOOD, &c, now);
+	for (; now < day; now += 60000)
+		health_tick(&h, now);
+	health_note(&h, HEALTH_BAD, &c, now);
+	health_note(&h, HEALTH_GOOD, &c, 2 * day);
+	health_restore(&again, h.state, h.since_ms, h.up_total_ms, &h.uptime,
+		       12 * day);
+	for (now = 12 * day; now < 13 * day; now += 60000)
+		health_tick(&again, now);
+	ck_assert_int_eq(health_up_since(&again, 0, now), 2 * day);
+	ck_assert_int_eq(health_up_since(&again, day / 2, now), 3 * day / 2);
+	ck_assert_int_eq(health_up_since(&again, 3 * day / 2, now), day);
+	ck_assert_int_eq(health_up_since(&again, 5 * day, now), day);
+	ck_assert_int_eq(health_up_since(&again, now - 5000, now), 5000);
 }
 END_TEST
 
@@ -175,7 +204,7 @@ START_TEST(health__takes_no_nonsense_from_its_record)
 {
 	struct health h;
 
-	health_restore(&h, HEALTH_DOWN, 900000, -5, 500000);
+	health_restore(&h, HEALTH_DOWN, 900000, -5, &none, 500000);
 	ck_assert_int_eq(h.since_ms, 500000);
 	ck_assert_int_eq(health_up_ms(&h, 600000), 0);
 }
@@ -201,6 +230,7 @@ int main(void)
 			 TEST(health__does_not_count_while_in_doubt),
 			 TEST(health__distrusts_a_wall_clock_that_jumps),
 			 TEST(health__does_not_count_the_time_it_was_not_there),
+			 TEST(health__knows_how_long_it_was_up_since),
 			 TEST(health__takes_no_nonsense_from_its_record),
 			 TEST(health__has_names));
 }

@@ -343,7 +343,9 @@ START_TEST(directory__peer_comes_back)
 		.good = {{.family = 4, .bytes = {192, 0, 2, 1}, .port = 25},
 			 {.family = 6, .bytes = {0x20, 1}, .port = 2525}},
 		.n_good = 2,
-		.good_at_ms = 7};
+		.good_at_ms = 7,
+		.marks = {{8, 9}, {1800000000000, 700000000}},
+		.n_marks = 2};
 	struct peer_record back;
 
 	ck_assert_int_eq(directory_peer_get(d, "mx1", &back), 1);
@@ -361,6 +363,8 @@ START_TEST(directory__peer_comes_back)
 	ck_assert_uint_eq(back.n_good, 2);
 	ck_assert_mem_eq(back.good, p.good, sizeof(p.good));
 	ck_assert_int_eq(back.good_at_ms, 7);
+	ck_assert_uint_eq(back.n_marks, 2);
+	ck_assert_mem_eq(back.marks, p.marks, sizeof(p.marks));
 	ck_assert_int_eq(directory_peer_get(d, "mx2", &back), 1);
 }
 END_TEST

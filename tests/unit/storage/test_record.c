@@ -305,6 +305,44 @@ START_TEST(record__domain_that_is_written_for_nothing_is_refused)
 }
 END_TEST
 
+/* Without marks, as the first version wrote it. */
+START_TEST(record__a_peer_of_version_1_is_read)
+{
+	struct peer_record p = {.up_ms = 77}, back;
+	size_t n = dir_encode_peer(room, DIR_RECORD_MAX, &p);
+
+	room[0] = 1;
+	ck_assert_int_eq(dir_decode_peer(slice_make(room, n - 1), &back), 0);
+	ck_assert_int_eq(back.up_ms, 77);
+	ck_assert_uint_eq(back.n_marks, 0);
+	room[0] = 3;
+	ck_assert_int_eq(dir_decode_peer(slice_make(room, n), &back), -1);
+}
+END_TEST
+
+START_TEST(record__fullest_peer_fits)
+{
+	struct peer_record p = {.n_good = PEER_HOSTS_MAX,
+				.n_marks = PEER_MARKS_MAX,
+				.since_ms = INT64_MIN,
+				.ehlo_size = UINT64_MAX};
+	struct peer_record back;
+	size_t n;
+
+	memset(p.last_result, 'x', sizeof(p.last_result) - 1);
+	for (size_t i = 0; i < PEER_HOSTS_MAX; i++)
+		p.good[i].family = 6;
+	for (size_t i = 0; i < PEER_MARKS_MAX; i++)
+		p.marks[i].wall_ms = p.marks[i].up_ms = INT64_MIN;
+	n = dir_encode_peer(room, DIR_RECORD_MAX, &p);
+	ck_assert_uint_gt(n, 0);
+	ck_assert_int_eq(dir_decode_peer(slice_make(room, n), &back), 0);
+	ck_assert_mem_eq(back.marks, p.marks, sizeof(p.marks));
+	p.n_marks++;
+	ck_assert_uint_eq(dir_encode_peer(room, DIR_RECORD_MAX, &p), 0);
+}
+END_TEST
+
 START_TEST(record__result_of_a_probe_with_a_nul_is_refused)
 {
 	struct peer_record p = {.last_result = "fine"}, back;
@@ -432,6 +470,8 @@ int main(void)
 		t, record__domain_that_ends_the_address_is_not_stored_twice);
 	tcase_add_test(t,
 		       record__domain_that_is_written_for_nothing_is_refused);
+	tcase_add_test(t, record__a_peer_of_version_1_is_read);
+	tcase_add_test(t, record__fullest_peer_fits);
 	tcase_add_test(t, record__result_of_a_probe_with_a_nul_is_refused);
 	tcase_add_test(t, record__random_history_comes_back_cut);
 	tcase_add_test(t, record__noise_is_refused_by_every_decoder);
