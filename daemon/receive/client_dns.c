@@ -153,12 +153,15 @@ static struct known *recall(struct client_dns *c,
 	return NULL;
 }
 
+/* Two may end for one client: as one who is judged, and as one who is not. */
 static void remember(struct lookup *l)
 {
 	struct client_dns *c = l->dns;
 	char room[17];
-	struct known *k;
+	struct known *k = map_get(&c->known, reputation_key(&l->client, room));
 
+	if (k)
+		forget(c, k);
 	if (c->known.n >= KNOWN_MAX)
 		forget(c,
 		       MX_CONTAINER_OF(c->by_age.next, struct known, by_age));

@@ -143,6 +143,28 @@ START_TEST(client_dns__confirms_a_reverse_name_by_the_way_back)
 }
 END_TEST
 
+/* A primary's address, which becomes known while it is looked up: it is asked
+ * for both ways at once, and what came last is remembered. */
+START_TEST(client_dns__looks_up_a_client_both_ways_at_once)
+{
+	struct client_dns_wait judged = {.on_facts = on_facts};
+	struct client_dns_wait friend = {.on_facts = on_facts};
+	struct inet_addr a = addr("11.22.33.44");
+
+	open_with("policy { dnsbl = \"one.test\" }");
+	wanted = answers + 2;
+	client_dns_ask(c, &a, true, &judged);
+	client_dns_ask(c, &a, false, &friend);
+	while (answers < wanted)
+		loop_run(loop);
+	ask_as("11.22.33.44", true);
+	ck_assert_str_eq(facts.listed, " one.test ");
+	ask_as("11.22.33.44", false);
+	ck_assert_ptr_null(facts.listed);
+	close_all();
+}
+END_TEST
+
 /* ---- block lists ---- */
 
 static const struct {
@@ -329,6 +351,7 @@ int main(void)
 		"client_dns",
 		LOOP(client_dns__confirms_a_reverse_name_by_the_way_back,
 		     reverses),
+		TEST(client_dns__looks_up_a_client_both_ways_at_once),
 		LOOP(client_dns__asks_block_lists, listings),
 		TEST(client_dns__asks_for_nobody_who_is_not_judged),
 		TEST(client_dns__asks_nothing_about_loopback),
