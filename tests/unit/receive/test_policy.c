@@ -122,24 +122,28 @@ END_TEST
 
 /* RX-19 */
 static const struct {
-	const char *path, *address;
+	const char *path, *address, *domain;
 } postmasters[] = {
-	{"<postmaster>", "postmaster@example.com"},
-	{"<PostMaster>", "postmaster@example.com"},
-	{"<postmaster@example.com>", "postmaster@example.com"},
-	{"<POSTMASTER@EXAMPLE.COM>", "POSTMASTER@EXAMPLE.COM"},
-	{"<\"postmaster\"@example.com>", "\"postmaster\"@example.com"},
+	{"<postmaster>", "postmaster@example.com", "example.com"},
+	{"<PostMaster>", "postmaster@example.com", "example.com"},
+	{"<postmaster@example.com>", "postmaster@example.com", "example.com"},
+	{"<POSTMASTER@EXAMPLE.COM>", "POSTMASTER@EXAMPLE.COM", "example.com"},
+	{"<\"postmaster\"@example.com>", "\"postmaster\"@example.com",
+	 "example.com"},
+	{"<PostMaster@second.test>", "PostMaster@second.test", "second.test"},
 };
 
 START_TEST(policy__takes_postmaster_without_asking_the_list)
 {
 	struct policy_rcpt p;
 
-	begin("", "");
+	begin("", "recipients = learn }\n"
+		  "domain \"second.test\" { primary = \"192.0.2.2\"\n"
+		  "recipients = learn");
 	ck_assert(prepare(postmasters[_i].path, &p));
 	ck_assert_int_eq(p.verdict, POLICY_ACCEPTED);
 	ck_assert_str_eq(p.address, postmasters[_i].address);
-	ck_assert_str_eq(p.domain->name, "example.com");
+	ck_assert_str_eq(p.domain->name, postmasters[_i].domain);
 	rig_done(&rig);
 }
 END_TEST
