@@ -19,7 +19,7 @@ struct advice {
 
 /* p->relay may be NULL (no daemon). */
 void advice_of(const struct present_primary *p, struct advice *out);
-/* "NAME: WHY; TODO" of what is an alarm; false: nothing is. */
+/* "name: why; what to do" of what is an alarm; false: nothing is. */
 bool advice_alarm(const struct present_primary *p, char out[ADVICE_ALARM_MAX]);
 
 #endif
