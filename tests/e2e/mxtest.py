@@ -213,13 +213,17 @@ class Primary:
     def contents(self):
         return [self.content(row["n"]) for row in self.index()]
 
-    def commands(self):
+    def notes(self, event):
+        """What it wrote down: "cmd" (tls, cmd), "tls" (version, sni, client) ..."""
         try:
             with open(self.log_file, encoding="utf-8") as f:
-                rows = [json.loads(line) for line in f]
+                rows = [json.loads(line) for line in f if line.endswith("\n")]
         except FileNotFoundError:
             return []
-        return [r["cmd"] for r in rows if r.get("event") == "cmd"]
+        return [r for r in rows if r.get("event") == event]
+
+    def commands(self):
+        return [r["cmd"] for r in self.notes("cmd")]
 
     def sessions(self):
         with open(self.log_file, encoding="utf-8") as f:
@@ -229,13 +233,21 @@ class Primary:
 class Dns:
     """tests/support/fakedns.py as a process; records may be changed."""
 
-    def __init__(self, top, ip, records):
-        self.zone = os.path.join(top, "zone")
+    def __init__(self, top, ip, records, sign=None):
+        self.zone, self.anchor = os.path.join(top, "zone"), os.path.join(top, "anchor")
+        self.log_file = os.path.join(top, "dns.log")
         self.set(records)
         self.p = subprocess.Popen(
             [sys.executable, os.path.join(SUPPORT, "fakedns.py"),
-             "--listen", f"{ip}:5353", "--zone", self.zone], stdout=subprocess.PIPE)
+             "--listen", f"{ip}:5353", "--zone", self.zone, "--log", self.log_file,
+             *(("--sign", sign, "--anchor", self.anchor) if sign else ())],
+            stdout=subprocess.PIPE)
         assert self.p.stdout.readline().startswith(b"ready")
+
+    def asked(self):
+        """What was asked for so far, as "NAME TYPE"."""
+        with open(self.log_file, encoding="utf-8") as f:
+            return set(f.read().splitlines())
 
     def set(self, records):
         with open(self.zone + ".new", "w", encoding="utf-8") as f:
@@ -432,8 +444,8 @@ domain "example.test" {{
         self.parts.append(p)
         return p
 
-    def dns(self, *records):
-        d = Dns(self.top, self.ip, records)
+    def dns(self, *records, sign=None):
+        d = Dns(self.top, self.ip, records, sign)
         self.parts.append(d)
         return d
 

@@ -1,21 +1,37 @@
 #!/usr/bin/env python3
 """fakedns: a DNS server for tests (Python 3, stdlib only), UDP and TCP.
 
-  fakedns.py --listen 127.0.0.1:5353 --zone FILE
+  fakedns.py --listen 127.0.0.1:5353 --zone FILE [--log FILE]
+             [--sign test --anchor FILE]
 
 The zone file is read again at every question, so that a test can change it:
 one record a line, "NAME TYPE VALUE": A, AAAA, CNAME, MX "10 host", TXT "text",
-PTR host; or "NAME SERVFAIL", "NAME DROP" (no answer), "* NXDOMAIN" is the
-default for names that do not stand in it. Names are absolute, without the
-trailing dot. MX "0 ." is a null MX.
+PTR host, TLSA "3 1 1 hex"; or "NAME SERVFAIL", "NAME DROP" (no answer), "*
+NXDOMAIN" is the default for names that do not stand in it. Names are absolute,
+without the trailing dot. MX "0 ." is a null MX. --log gets a line for each
+question, "NAME TYPE".
+
+With --sign everything below that name is signed (ECDSA P-256, by the openssl
+command) with a key made at the start, whose trust anchor is written to FILE;
+denials are NSEC records made for the question (RFC 4470). In such a zone
+  "NAME INSECURE"         is a delegation without DS: nothing below is signed
+  "NAME FORGED TYPE"      the signature of that set is wrong
+  "NAME EXPIRED TYPE"     or of last week
+  "NAME STRIPPED TYPE"    or missing; a denial's type is NSEC
 """
 import argparse
+import base64
+import os
 import socket
 import socketserver
 import struct
+import subprocess
 import threading
+import time
 
-TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
+TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "DS": 43,
+         "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "TLSA": 52}
+TTL, DAY, P256 = 1, 86400, 13
 
 
 def pack_name(name):
@@ -46,59 +62,194 @@ def rdata(kind, value):
         return struct.pack("!H", int(pref)) + pack_name(host)
     if kind == "TXT":
         return bytes([len(value)]) + value.encode()
+    if kind == "TLSA":
+        usage, selector, matching, data = value.split()
+        return bytes([int(usage), int(selector), int(matching)]) + bytes.fromhex(data)
     raise ValueError(kind)
 
 
+def soa_rdata():
+    return pack_name("ns.test") + pack_name("admin.test") + \
+        struct.pack("!IIIII", 1, 3600, 600, 86400, 1)
+
+
+def bitmap(kinds):
+    """RFC 4034 4.1.2: all types here are below 256."""
+    bits = bytearray(32)
+    for kind in kinds:
+        bits[TYPES[kind] // 8] |= 0x80 >> TYPES[kind] % 8
+    n = max(i for i, b in enumerate(bits) if b) + 1
+    return bytes([0, n]) + bytes(bits[:n])
+
+
+def record(name, number, data):
+    return pack_name(name) + struct.pack("!HHIH", number, 1, TTL, len(data)) + data
+
+
+class Signer:
+    """The key of a zone, and signatures by it (RFC 4034, RFC 6605)."""
+
+    def __init__(self, zone, anchor):
+        self.zone, self.key, self.made, self.lock = zone, anchor + ".key", {}, threading.Lock()
+        self.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+                     "-out", self.key)
+        public = self.openssl("pkey", "-in", self.key, "-pubout", "-outform", "DER")[-64:]
+        self.dnskey = struct.pack("!HBB", 257, 3, P256) + public
+        total = sum(b << (0 if i & 1 else 8) for i, b in enumerate(self.dnskey))
+        self.tag = (total + (total >> 16)) & 0xffff
+        with open(anchor + ".new", "w", encoding="ascii") as f:
+            f.write(f"{zone}. 3600 IN DNSKEY 257 3 {P256} "
+                    f"{base64.b64encode(public).decode()}\n")
+        os.rename(anchor + ".new", anchor)
+
+    @staticmethod
+    def openssl(*args, data=b""):
+        return subprocess.run(["openssl", *args], input=data, check=True,
+                              capture_output=True).stdout
+
+    def signature(self, data):
+        der = self.openssl("dgst", "-sha256", "-sign", self.key, data=data)
+        out, at = b"", 2
+        for _ in range(2):      # two INTEGERs, r and s
+            n = der[at + 1]
+            out += der[at + 2:at + 2 + n].lstrip(b"\0").rjust(32, b"\0")
+            at += 2 + n
+        return out
+
+    def rrsig(self, name, kind, datas, how):
+        """The RRSIG over a set; how: FORGED, EXPIRED or anything else."""
+        with self.lock:
+            known = (name, kind, tuple(sorted(datas)), how)
+            if known not in self.made:
+                self.made[known] = self.make(name, kind, sorted(datas), how)
+            return self.made[known]
+
+    def make(self, name, kind, datas, how):
+        now = int(time.time()) - (7 * DAY if how == "EXPIRED" else 0)
+        labels = len([x for x in name.split(".") if x])
+        head = struct.pack("!HBBIIIH", TYPES[kind], P256, labels, TTL, now + DAY, now - DAY,
+                           self.tag) + pack_name(self.zone)
+        sig = self.signature(head + b"".join(record(name, TYPES[kind], d) for d in datas))
+        if how == "FORGED":
+            sig = sig[:-1] + bytes([sig[-1] ^ 1])
+        return head + sig
+
+
 class Zone:
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, signer=None, log=None):
+        self.path, self.signer, self.log = path, signer, log
+        self.parsed = None, []
 
     def rows(self):
+        text = self.read()
+        if self.parsed[0] != text:
+            self.parsed = text, list(self.parse(text))
+        return self.parsed[1]
+
+    def read(self):
         with open(self.path, encoding="utf-8") as f:
-            for line in f:
-                words = line.split(None, 2)
-                if len(words) >= 2 and not line.startswith("#"):
-                    yield words[0].lower().rstrip("."), words[1], (words[2:] or [""])[0].strip()
+            return f.read()
+
+    @staticmethod
+    def parse(text):
+        for line in text.splitlines():
+            words = line.split(None, 2)
+            if len(words) >= 2 and not line.startswith("#"):
+                yield words[0].lower().rstrip("."), words[1], (words[2:] or [""])[0].strip()
 
     def answer(self, query):
         if len(query) < 12:
             return None
         name, at = unpack_name(query, 12)
         qtype = struct.unpack("!H", query[at:at + 2])[0]
-        rows = list(self.rows())
-        records, seen, here = [], set(), name
+        if self.log:
+            kind = [k for k, v in TYPES.items() if v == qtype] or [str(qtype)]
+            print(name, kind[0], file=self.log, flush=True)
+        return Answer(self, self.rows(), query, at + 4).to(name, qtype)
+
+
+class Answer:
+    def __init__(self, zone, rows, query, end):
+        self.signer, self.rows, self.query, self.end = zone.signer, rows, query, end
+        # an OPT right behind the question, with DO (RFC 3225)
+        self.dnssec = len(query) > end + 8 and bool(query[end + 7] & 0x80)
+
+    def to(self, name, qtype):
+        sets, seen, here = [], set(), name
+        if self.is_apex(name) and qtype == TYPES["DNSKEY"]:
+            return self.build(0, [(name, "DNSKEY", [self.signer.dnskey])])
         while here not in seen:
             seen.add(here)
-            mine = [(k, v) for n, k, v in rows if n == here]
+            mine = [(k, v) for n, k, v in self.rows if n == here]
             if any(k == "DROP" for k, _ in mine):
                 return None
             if any(k == "SERVFAIL" for k, _ in mine):
-                return self.build(query, at, 2, [])
-            if not mine and not records:
-                below = any(n.endswith("." + here) for n, _, _ in rows)
-                return self.build(query, at, 0 if below else 3, [])
+                return self.build(2, [])
+            if not mine and not sets:
+                below = any(n.endswith("." + here) for n, _, _ in self.rows)
+                return self.deny(here, 0 if below else 3)
             alias = [v for k, v in mine if k == "CNAME"]
             if alias and qtype != 5:
-                records.append((here, "CNAME", alias[0]))
+                sets.append((here, "CNAME", [rdata("CNAME", alias[0])]))
                 here = alias[0].lower().rstrip(".")
                 continue
-            records += [(here, k, v) for k, v in mine if TYPES.get(k) == qtype]
-        return self.build(query, at, 0, records)
+            kinds = {k for k, _ in mine if TYPES.get(k) == qtype}
+            sets += [(here, k, [rdata(k, v) for t, v in mine if t == k]) for k in kinds]
+        return self.build(0, sets) if sets else self.deny(here, 0)
 
-    @staticmethod
-    def build(query, at, rcode, records):
-        question = query[12:at + 4]
-        flags = 0x8180 | rcode
-        soa = b""
-        if not records:
-            soa_data = (pack_name("ns.test") + pack_name("admin.test") +
-                        struct.pack("!IIIII", 1, 3600, 600, 86400, 1))
-            soa = (b"\xc0\x0c" + struct.pack("!HHIH", 6, 1, 1, len(soa_data)) + soa_data)
-        out = query[:2] + struct.pack("!HHHHH", flags, 1, len(records), bool(soa), 0) + question
-        for name, kind, value in records:
-            data = rdata(kind, value)
-            out += pack_name(name) + struct.pack("!HHIH", TYPES[kind], 1, 1, len(data)) + data
-        return out + soa
+    def is_apex(self, name):
+        return self.signer is not None and name == self.signer.zone
+
+    def is_cut(self, name):
+        return any(n == name and k == "INSECURE" for n, k, _ in self.rows)
+
+    def is_signed(self, name, kind):
+        """A delegation's own name is on both sides: the parent's NSEC is signed."""
+        if not self.dnssec or not self.signer:
+            return False
+        if name != self.signer.zone and not name.endswith("." + self.signer.zone):
+            return False
+        if any(k == "STRIPPED" and (n, v) == (name, kind) for n, k, v in self.rows):
+            return False
+        cuts = [n for n, k, _ in self.rows if k == "INSECURE"]
+        return not any(name.endswith("." + cut) or (name == cut and kind != "NSEC")
+                       for cut in cuts)
+
+    def pack(self, name, kind, datas):
+        """A set with its signature; how many records, and the octets."""
+        out = [record(name, TYPES[kind], d) for d in datas]
+        if self.is_signed(name, kind):
+            how = [k for n, k, v in self.rows if (n, v) == (name, kind)]
+            sig = self.signer.rrsig(name, kind, datas, how[0] if how else "")
+            out.append(record(name, TYPES["RRSIG"], sig))
+        return len(out), b"".join(out)
+
+    def nsec(self, name):
+        """That there is nothing between this name and the next possible one."""
+        kinds = {k for n, k, _ in self.rows if n == name and k in TYPES} | {"RRSIG", "NSEC"}
+        if self.is_apex(name):
+            kinds |= {"SOA", "DNSKEY"}
+        bits = bytearray(bitmap(kinds))
+        if self.is_cut(name):
+            bits = bytearray(bitmap({"RRSIG", "NSEC"}))
+            bits[2] |= 0x80 >> 2    # NS
+        return b"\1\0" + pack_name(name) + bytes(bits)
+
+    def deny(self, name, rcode):
+        """A signed zone denies what it has not as if the name were there."""
+        qtype = struct.unpack("!H", self.query[self.end - 4:self.end - 2])[0]
+        at_parent = qtype == TYPES["DS"] or not self.is_cut(name)
+        if not at_parent or not self.is_signed(name, "NSEC"):
+            return self.build(rcode, [], [(name, "SOA", [soa_rdata()])])
+        return self.build(0, [], [(self.signer.zone, "SOA", [soa_rdata()]),
+                                  (name, "NSEC", [self.nsec(name)])])
+
+    def build(self, rcode, answers, authority=()):
+        packed = [[self.pack(*s) for s in part] for part in (answers, authority)]
+        counts = [sum(n for n, _ in part) for part in packed]
+        opt = b"\0" + struct.pack("!HHIH", 41, 1232, 0x8000, 0) if self.dnssec else b""
+        return (self.query[:2] + struct.pack("!HHHHH", 0x8180 | rcode, 1, *counts, bool(opt)) +
+                self.query[12:self.end] + b"".join(o for part in packed for _, o in part) + opt)
 
 
 class Udp(socketserver.BaseRequestHandler):
@@ -123,13 +274,17 @@ def main():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--listen", required=True)
     p.add_argument("--zone", required=True)
+    p.add_argument("--log", type=argparse.FileType("a", encoding="utf-8"))
+    p.add_argument("--sign")
+    p.add_argument("--anchor")
     a = p.parse_args()
     host, port = a.listen.rsplit(":", 1)
     socketserver.ThreadingTCPServer.allow_reuse_address = True
     servers = [socketserver.ThreadingUDPServer((host, int(port)), Udp),
                socketserver.ThreadingTCPServer((host, int(port)), Tcp)]
+    zone = Zone(a.zone, Signer(a.sign, a.anchor) if a.sign else None, a.log)
     for server in servers:
-        server.zone = Zone(a.zone)
+        server.zone = zone
         server.daemon_threads = True
     threading.Thread(target=servers[1].serve_forever, daemon=True).start()
     print("ready", flush=True)
