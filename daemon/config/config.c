@@ -160,6 +160,20 @@ const struct config_primary *config_primary(const struct config *c,
 	return NULL;
 }
 
+const char *config_tls_name(enum primary_tls tls)
+{
+	static const char *const names[] = {
+		[PRIMARY_TLS_MAY] = "may",
+		[PRIMARY_TLS_OFF] = "off",
+		[PRIMARY_TLS_REQUIRE] = "require",
+		[PRIMARY_TLS_VERIFY] = "verify",
+		[PRIMARY_TLS_PIN] = "pin",
+		[PRIMARY_TLS_DANE] = "dane",
+	};
+
+	return names[tls];
+}
+
 /* What a reload cannot take over */
 
 static bool same_value(const struct schema_option *o, const void *a,

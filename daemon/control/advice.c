@@ -36,8 +36,8 @@ static const struct {
 		   "log says why"},
 	{"ehlo", "it is up, but its mail server is not ready for us; its own "
 		 "log says why"},
-	{"tls", "its TLS does not do for `tls` of this primary; see its "
-		"certificate"},
+	{"tls", "its certificate, its TLSA records or `tls` of this primary "
+		"must change; nothing is sent to it, nor returned, meanwhile"},
 	{"mail", "it does not take mail from us; its own log says why"},
 	{"rcpt", "it did not answer; its own log says why"},
 };

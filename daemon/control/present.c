@@ -261,6 +261,19 @@ static json_t *ehlo_of(uint32_t ext)
 	return out;
 }
 
+/* What is asked of TLS, and how the last good session was protected. */
+static void add_tls(json_t *out, const struct config_primary *c,
+		    const struct session_protection *p)
+{
+	json_t *more = sure(json_pack("{s:s,s:s,s:s,s:s}", "tls",
+				      c ? config_tls_name(c->tls) : "",
+				      "tls_version", p->version, "tls_cipher",
+				      p->cipher, "tls_proof", p->proof));
+
+	json_object_update(out, more);
+	json_decref(more);
+}
+
 static json_t *domains_of(const struct config *c, const char *primary)
 {
 	json_t *out = json_array();
@@ -302,6 +315,7 @@ json_t *present_primary_whole(const struct present_primary *p,
 	json_object_set_new(all, "next_due_at", protocol_time(p->next_due_ms));
 	json_object_set_new(all, "up_s",
 			    json_integer(p->view->health.up_total_ms / 1000));
+	add_tls(all, c, &p->view->protection);
 	if (p->relay)
 		add_relay(all, p->relay);
 	return all;

@@ -151,6 +151,7 @@ static int read_record(enum dns_type type, struct slice data,
 		return read_addr(data, 6, &r->addr);
 	case DNS_MX:
 		return read_mx(data, r);
+	case DNS_CNAME:
 	case DNS_PTR:
 		return read_name(data, r->name);
 	case DNS_TXT:

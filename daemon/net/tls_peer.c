@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,16 +43,15 @@ int tls_pin_parse(const char *text, uint8_t out[32])
 	return unbase64(s, out);
 }
 
-static bool pin_fits(X509 *cert, const uint8_t pin[32])
+static bool digest_key(X509 *cert, uint8_t out[32])
 {
 	uint8_t *der = NULL;
-	uint8_t digest[32];
 	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
 	if (n <= 0)
 		return false;
-	digest_sha256(der, (size_t)n, digest);
+	digest_sha256(der, (size_t)n, out);
 	OPENSSL_free(der);
-	return memcmp(digest, pin, sizeof(digest)) == 0;
+	return true;
 }
 
 /* ---- before ---- */
@@ -170,19 +170,94 @@ static void learn_subject(X509 *cert, char *out, size_t room)
 	BIO_free(b);
 }
 
-/* OpenSSL verifies also when it was told not to act upon it. */
-static const char *verify_problem(SSL *ssl, X509 *cert, enum tls_verify verify,
-				  const uint8_t pin[32])
+static void MX_PRINTF(3, 4) object(struct tls_info *info, enum tls_doubt doubt,
+				   const char *fmt, ...)
 {
-	if (!cert)
-		return "the peer shows no certificate";
-	if (verify == TLS_VERIFY_PIN)
-		return pin_fits(cert, pin) ? ""
-					   : "the key is not the one pinned";
+	va_list ap;
+	info->doubt = doubt;
+	va_start(ap, fmt);
+	vsnprintf(info->problem, sizeof(info->problem), fmt, ap);
+	va_end(ap);
+}
+
+/* As it may stand in a log; a NUL or a blank is no name's. */
+static size_t put_name(const ASN1_IA5STRING *name, char *out, size_t room)
+{
+	size_t n = MX_MIN((size_t)ASN1_STRING_length(name), room - 1);
+	const unsigned char *p = ASN1_STRING_get0_data(name);
+	for (size_t i = 0; i < n; i++)
+		out[i] = p[i] > ' ' && p[i] < 0x7f ? (char)p[i] : '?';
+	out[n] = '\0';
+	return n;
+}
+
+/* Whom the certificate names: "mx.example, *.example", as many as fit. */
+static void list_names(X509 *cert, char *out, size_t room)
+{
+	GENERAL_NAMES *all =
+		X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	size_t at = 0;
+	for (int i = 0; i < sk_GENERAL_NAME_num(all) && at + 3 < room; i++) {
+		const GENERAL_NAME *one = sk_GENERAL_NAME_value(all, i);
+		if (one->type != GEN_DNS)
+			continue;
+		if (at > 0)
+			at += (size_t)snprintf(out + at, room - at, ", ");
+		at += put_name(one->d.dNSName, out + at, room - at);
+	}
+	if (at == 0)
+		snprintf(out, room, "no host (its common name counts not)");
+	GENERAL_NAMES_free(all);
+}
+
+static void check_pin(X509 *cert, const uint8_t pin[32], struct tls_info *info)
+{
+	char hex[65] = "unreadable";
+	uint8_t digest[32] = {0};
+	if (digest_key(cert, digest)) {
+		if (memcmp(digest, pin, sizeof(digest)) == 0)
+			return;
+		text_hex(digest, sizeof(digest), hex);
+	}
+	object(info, TLS_DOUBT_PIN,
+	       "the key is not the one pinned, but sha256:%s", hex);
+}
+
+static enum tls_doubt doubt_of(long rc)
+{
+	switch (rc) {
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return TLS_DOUBT_NAME;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_DOUBT_DATE;
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+		return TLS_DOUBT_ISSUER;
+	case X509_V_ERR_DANE_NO_MATCH:
+		return TLS_DOUBT_TLSA;
+	default:
+		return TLS_DOUBT_OTHER;
+	}
+}
+
+/* OpenSSL verifies also when it was told not to act upon it. */
+static void check_chain(SSL *ssl, X509 *cert, struct tls_info *info)
+{
 	long rc = SSL_get_verify_result(ssl);
-	if (rc != X509_V_OK)
-		return X509_verify_cert_error_string(rc);
-	return "";
+	const char *text = X509_verify_cert_error_string(rc);
+	char names[96];
+	if (rc == X509_V_OK)
+		return;
+	object(info, doubt_of(rc), "%s", text);
+	if (info->doubt != TLS_DOUBT_NAME)
+		return;
+	list_names(cert, names, sizeof(names));
+	object(info, info->doubt, "%s, its certificate names %s", text, names);
 }
 
 void tls_peer_check(SSL *ssl, enum tls_verify verify, const uint8_t pin[32],
@@ -193,7 +268,11 @@ void tls_peer_check(SSL *ssl, enum tls_verify verify, const uint8_t pin[32],
 		learn_subject(cert, info->peer_name, sizeof(info->peer_name));
 	if (verify == TLS_VERIFY_NONE)
 		return;
-	const char *problem = verify_problem(ssl, cert, verify, pin);
-	snprintf(info->problem, sizeof(info->problem), "%s", problem);
-	info->verified = *problem == '\0';
+	if (!cert)
+		object(info, TLS_DOUBT_OTHER, "the peer shows no certificate");
+	else if (verify == TLS_VERIFY_PIN)
+		check_pin(cert, pin, info);
+	else
+		check_chain(ssl, cert, info);
+	info->verified = info->doubt == TLS_DOUBT_NONE;
 }

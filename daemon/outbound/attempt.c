@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mxhold/base/mem.h"
+#include "mxhold/outbound/trust.h"
 #include "session_internal.h"
 
 enum {
@@ -204,6 +205,7 @@ static void on_dane(void *data, const struct dane_result *tlsa)
 		*s->tlsa = *tlsa;
 		connect_host(s);
 	} else {
+		s->stage = STAGE_TLS; /* the DNS of it is there */
 		remember(s, FAULT_TEMPORARY, NULL, tlsa->text);
 		next_host(s);
 	}
@@ -322,6 +324,16 @@ static bool is_ourselves(struct session *s)
 	return true;
 }
 
+static void tls_missing(struct session *s)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+		 "STARTTLS is not offered, and tls = \"%s\" asks for it",
+		 config_tls_name(tls_mode(s)));
+	fail(s, FAULT_TEMPORARY, NULL, text, PART_WITH_QUIT);
+}
+
 static void ehlo_done(struct session *s)
 {
 	if (is_ourselves(s))
@@ -333,9 +345,7 @@ static void ehlo_done(struct session *s)
 	}
 	s->stage = STAGE_TLS;
 	if (!(smtp_client_ehlo(s->client)->ext & EXT_STARTTLS)) {
-		fail(s, FAULT_TEMPORARY, NULL,
-		     "TLS is wanted by our configuration, but not offered",
-		     PART_WITH_QUIT);
+		tls_missing(s);
 		return;
 	}
 	s->state = SESSION_STARTTLS;
@@ -370,14 +380,18 @@ static void expect_by_name(struct session *s, struct tls_peer *peer,
 	peer->n_names = 1;
 }
 
-/* RFC 7672 3.2.2: the TLSA base domain, and with a signed MX the domain. */
+/* RFC 7672 3.2.2: the TLSA base domain, and with a signed MX the domain, also
+ * as its CNAME has it. */
 static void expect_by_dane(struct session *s, struct tls_peer *peer,
 			   const char **names)
 {
 	names[0] = s->tlsa->base;
 	peer->n_names = 1;
-	if (s->found->mx_secure && s->primary->mx_domain[0])
+	if (s->found->mx_secure && s->primary->by_mx) {
 		names[peer->n_names++] = s->primary->mx_domain;
+		if (s->found->mx_canonical[0])
+			names[peer->n_names++] = s->found->mx_canonical;
+	}
 	peer->names = names;
 	peer->verify = TLS_VERIFY_DANE;
 	peer->sni = s->tlsa->base;
@@ -412,7 +426,7 @@ static void expect(struct session *s, struct tls_peer *peer, const char **names)
 static void shake_hands(struct session *s)
 {
 	struct error err = {0};
-	const char *names[2];
+	const char *names[3];
 	struct tls_peer peer;
 	struct tls_context *context = outbound_tls(s->o, s->primary, &err);
 	size_t injected;
@@ -435,29 +449,13 @@ static void shake_hands(struct session *s)
 		stream_deadline(s->stream, session_command_ms(s));
 }
 
-static bool must_verify(const struct session *s)
-{
-	switch (tls_mode(s)) {
-	case PRIMARY_TLS_VERIFY:
-	case PRIMARY_TLS_PIN:
-	case PRIMARY_TLS_DANE:
-		return true;
-	case PRIMARY_TLS_MAY:
-	case PRIMARY_TLS_OFF:
-	case PRIMARY_TLS_REQUIRE:
-		break;
-	}
-	return false;
-}
-
 void attempt_on_tls(struct session *s)
 {
 	const struct tls_info *info = stream_tls(s->stream);
-	char text[256];
+	char text[512];
 
-	if (must_verify(s) && !info->verified) {
-		snprintf(text, sizeof(text),
-			 "TLS: the server is not proved: %s", info->problem);
+	if (trust_must_verify(tls_mode(s)) && !info->verified) {
+		trust_explain(info, text, sizeof(text));
 		fail(s, FAULT_TEMPORARY, NULL, text, PART_WITH_QUIT);
 		return;
 	}
@@ -518,6 +516,10 @@ void attempt_ended(struct session *s, enum stream_end how, const char *why)
 {
 	char text[256];
 
+	/* TLS 1.3: what it says of our certificate comes behind our end of
+	 * the handshake. */
+	if (how == STREAM_TLS_FAILED && s->state == SESSION_EHLO_AGAIN)
+		s->state = SESSION_HANDSHAKE;
 	if (how == STREAM_TIMEOUT)
 		snprintf(text, sizeof(text), "no answer within %" PRId64 " ms",
 			 session_command_ms(s));

@@ -13,29 +13,12 @@ struct dane {
 	void *data;
 	struct timer *later; /* answers that need no DNS */
 	struct resolver_query *query;
+	char host[256];
 	char names[2][256]; /* base domains to try, in order */
 	size_t n_names, at;
 	uint16_t port;
 	struct dane_result result;
 };
-
-bool dane_is_usable(const struct tlsa *t)
-{
-	if (t->usage != 2 && t->usage != 3)
-		return false;
-	if (t->selector > 1 || t->n == 0)
-		return false;
-	switch (t->matching) {
-	case 0:
-		return true;
-	case 1:
-		return t->n == 32;
-	case 2:
-		return t->n == 64;
-	default:
-		return false;
-	}
-}
 
 static void free_dane(struct dane *d)
 {
@@ -77,13 +60,15 @@ static void take_records(struct dane *d, const struct dns_answer *answer)
 	for (size_t i = 0; i < answer->n && r->n < DANE_RECORDS_MAX; i++) {
 		const struct tlsa *t = &answer->records[i].tlsa;
 
-		if (dane_is_usable(t))
+		if (tlsa_is_usable(t))
 			r->records[r->n++] = *t;
 	}
 	snprintf(r->base, sizeof(r->base), "%s", d->names[d->at]);
 	r->usable = r->n > 0;
 	if (!r->usable)
-		refuse(d, "DANE: no TLSA record of %s is usable",
+		refuse(d,
+		       "DANE: no TLSA record of %s is usable: publish one of "
+		       "usage 3 or 2",
 		       d->names[d->at]);
 }
 
@@ -112,7 +97,10 @@ static void on_tlsa(void *data, const struct dns_answer *answer)
 			ask(d);
 			return;
 		}
-		refuse(d, "DANE: %s has no signed TLSA record", d->names[0]);
+		refuse(d,
+		       "DANE: %s has no signed TLSA record for port %u: "
+		       "publish one, or use another tls",
+		       d->names[0], (unsigned)d->port);
 		break;
 	case DNS_FAIL:
 	case DNS_BOGUS: /* RFC 7672 2.1.2: the host is unreachable */
@@ -139,6 +127,43 @@ static void add_name(struct dane *d, const char *name)
 	snprintf(d->names[d->n_names++], sizeof(d->names[0]), "%s", name);
 }
 
+static void refuse_unsigned(struct dane *d)
+{
+	refuse(d,
+	       "DANE: DNSSEC does not vouch for the addresses of %s: sign its "
+	       "zone, or use another tls",
+	       d->host);
+}
+
+/* RFC 7672 2.2.2: the alias itself may be signed where what it leads to is
+ * not. Then records at its own name count. */
+static void on_alias(void *data, const struct dns_answer *answer)
+{
+	struct dane *d = data;
+
+	d->query = NULL;
+	if (answer->status == DNS_OK && answer->secure) {
+		add_name(d, d->host);
+		ask(d);
+		return;
+	}
+	refuse_unsigned(d);
+	finish(d);
+}
+
+static void look_up(struct dane *d, const struct lookup_host *host)
+{
+	if (!host->secure) {
+		d->query = resolver_ask(d->o->resolver, host->name, DNS_CNAME,
+					on_alias, d);
+		return;
+	}
+	/* RFC 7672 2.2.3: the expanded name first. */
+	add_name(d, host->canonical);
+	add_name(d, host->name);
+	ask(d);
+}
+
 struct dane *dane_start(struct outbound *o, const struct lookup_host *host,
 			void (*on_done)(void *data, const struct dane_result *),
 			void *data)
@@ -150,6 +175,7 @@ struct dane *dane_start(struct outbound *o, const struct lookup_host *host,
 	d->data = data;
 	d->port = host->at[0].port;
 	d->later = timer_new(o->loop, finish, d);
+	snprintf(d->host, sizeof(d->host), "%s", host->name);
 	if (host->is_address)
 		refuse(d, "DANE: %s is an address, not a host name",
 		       host->name);
@@ -158,14 +184,10 @@ struct dane *dane_start(struct outbound *o, const struct lookup_host *host,
 		       "DANE: the resolver does not validate, %s stays "
 		       "unproved (dns.trust_anchor)",
 		       host->name);
-	else if (!host->secure)
-		refuse(d, "DANE: the addresses of %s are not signed",
-		       host->name);
+	else if (!host->secure && !host->is_alias)
+		refuse_unsigned(d);
 	else {
-		/* RFC 7672 2.2.3: the expanded name first. */
-		add_name(d, host->canonical);
-		add_name(d, host->name);
-		ask(d);
+		look_up(d, host);
 		return d;
 	}
 	timer_start(d->later, 0);

@@ -259,6 +259,7 @@ static void collect_names(struct lookup_host *h, const struct candidate *c,
 	snprintf(h->name, sizeof(h->name), "%s", name);
 	snprintf(h->canonical, sizeof(h->canonical), "%s",
 		 q->canonical[0] ? q->canonical : name);
+	h->is_alias = q->is_cname;
 	h->is_address = c->literal.family != 0;
 	h->secure = is_secure(c);
 }
@@ -440,6 +441,9 @@ static void on_mx(void *data, const struct dns_answer *mx)
 
 	l->mx = NULL;
 	l->result.mx_secure = mx->secure;
+	if (mx->is_cname)
+		snprintf(l->result.mx_canonical, sizeof(l->result.mx_canonical),
+			 "%s", mx->canonical);
 	route_from_mx(&l->route, l->domain, mx, is_our_name, l->o);
 	follow_route(l);
 }

@@ -5,6 +5,7 @@
 
 #include "mxhold/base/assert.h"
 #include "mxhold/base/mem.h"
+#include "mxhold/outbound/trust.h"
 #include "session_internal.h"
 
 enum {
@@ -389,9 +390,22 @@ bool session_is_ready(const struct session *s)
 	return s->client && s->is_ready;
 }
 
-const struct tls_info *session_tls(const struct session *s)
+void session_protection(const struct session *s, struct session_protection *out)
 {
-	return s->stream ? stream_tls(s->stream) : NULL;
+	const struct tls_info *tls =
+		s && s->stream ? stream_tls(s->stream) : NULL;
+
+	memset(out, 0, sizeof(*out));
+	if (!tls)
+		return;
+	snprintf(out->version, sizeof(out->version), "%s", tls->version);
+	snprintf(out->cipher, sizeof(out->cipher), "%s", tls->cipher);
+	snprintf(out->proof, sizeof(out->proof), "%s",
+		 trust_proof_name(
+			 s->primary ? s->primary->tls : PRIMARY_TLS_MAY, tls));
+	/* TLS-21: whoever is proved there, DNS alone has sent us to him */
+	out->unsigned_mx = (!s->primary || s->primary->by_mx) &&
+			   !(s->found && s->found->mx_secure);
 }
 
 const char *session_host(const struct session *s)

@@ -369,6 +369,7 @@ void peer_learn(struct peer *peer, const struct session *s)
 		learn_address(peer, at);
 	if (!session_is_ready(s))
 		return;
+	session_protection(s, &peer->protection);
 	/* A server that knows HELO only has no extension. */
 	peer->ehlo_ext = EXT_HEARD | (ehlo->esmtp ? ehlo->ext : 0);
 	peer->ehlo_size = ehlo->esmtp ? ehlo->size : 0;

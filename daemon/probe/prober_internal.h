@@ -52,6 +52,7 @@ struct peer {
 	uint32_t last_probe_took_ms;
 	char last_result[256];
 	enum health_event last_event;
+	struct session_protection protection;
 	bool rcpt_refused; /* the last probe's RCPT got 5xx */
 	int64_t last_up_ms;
 	uint32_t ehlo_ext;

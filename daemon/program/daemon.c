@@ -66,7 +66,9 @@ static int open_state(struct daemon *d)
 		return -1;
 	d->look_up = directory_reader_new(d->directory, digest_sha256);
 	d->tls = daemon_make_tls(c, c->state_dir, d->err);
-	return d->tls ? 0 : -1;
+	if (!d->tls)
+		return -1;
+	return 0;
 }
 
 static int make_sending_side(struct daemon *d)
@@ -358,15 +360,21 @@ static void on_history_trimmed(struct job *job)
 		mem_free(trim);
 }
 
-static void on_housekeeping(void *data)
+static void trim_history(struct daemon *d)
 {
-	struct daemon *d = data;
 	struct history_trim *trim = mem_alloc(sizeof(*trim));
 
 	history_trim_job(trim, clock_wall_ms() - d->config->queue.history);
 	trim->call.job.report = on_history_trimmed;
 	trim->call.job.data = d->writer;
 	writer_submit(d->writer, &trim->call.job);
+}
+
+static void on_housekeeping(void *data)
+{
+	struct daemon *d = data;
+
+	trim_history(d);
 	timer_start(d->housekeeping, HOUSEKEEPING_MS);
 }
 

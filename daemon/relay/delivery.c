@@ -262,6 +262,7 @@ void delivery_send(struct delivery *d, struct link *link)
 	d->more = d->end_given = d->body_wanted = false;
 	d->peer_has_dsn = ehlo->ext & EXT_DSN;
 	snprintf(d->host, sizeof(d->host), "%s", session_host(link->session));
+	session_protection(link->session, &d->protection);
 	fill_send(d, ehlo);
 	link->used++;
 	session_send(link->session, &d->send, &d->msg.env);

@@ -241,6 +241,19 @@ static const char *event_of(const struct delivery_rcpt *r)
 	return is_expired(r) ? "message.expired" : "message.failed";
 }
 
+/* TLS-16: how it went there. */
+static void log_protection(struct log_line *l,
+			   const struct session_protection *p)
+{
+	log_str(l, "tls", p->version[0] ? p->version : "no");
+	if (!p->version[0])
+		return;
+	log_str(l, "cipher", p->cipher);
+	log_str(l, "proof", p->proof);
+	if (p->unsigned_mx)
+		log_str(l, "mx", "unsigned");
+}
+
 static void log_rcpt(const struct delivery *d, const struct delivery_rcpt *r)
 {
 	const struct job_settle *j = &d->settle;
@@ -255,6 +268,8 @@ static void log_rcpt(const struct delivery *d, const struct delivery_rcpt *r)
 	log_str(&l, "primary", d->lane ? d->lane->name : "");
 	log_str(&l, "host", j->primary);
 	log_slice(&l, "reply", reply);
+	if (r->judged.verdict == VERDICT_DELIVERED)
+		log_protection(&l, &d->protection);
 	log_int(&l, "held_s", (j->now_ms - d->msg.env.arrived_at_ms) / 1000);
 	if (r->judged.verdict == VERDICT_LATER)
 		log_int(&l, "next_s", (j->next_attempt_ms - j->now_ms) / 1000);

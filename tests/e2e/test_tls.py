@@ -1,4 +1,5 @@
-"""STARTTLS both ways, and signatures that must survive."""
+"""STARTTLS for clients (towards primaries: test_tls_modes.py, test_dane.py),
+and signatures that must survive."""
 import base64
 import os
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 import unittest
 
 import mxtest
-from mxtest import message, wait_for, without_our_trace
+from mxtest import message, without_our_trace
 
 try:
     import dkim
@@ -74,95 +75,6 @@ class Server(mxtest.Case):
         self.reload()
         self.assertTrue(self.events("config.refused"))
         self.assertEqual(shown(), second)
-
-
-class Client(mxtest.Case):
-    tls = "may"
-    more = ""
-
-    def config_text(self):
-        return (super().config_text().replace(
-            f'primary = "{self.ip}:{self.PRIMARY}"', 'primary = "byname"') +
-            f'primary "byname" {{ host = "primary.test:{self.PRIMARY}"  '
-            f'tls = "{self.tls}" {self.more} }}\n')
-
-    def setUp(self):
-        super().setUp()
-        self.dns(f"primary.test A {self.ip}")
-        self.cert, self.key = mxtest.make_cert(self.top, "primary.test")
-
-    def tls_primary(self, *faults, cert=None, key=None):
-        return self.primary(*faults, args=("--cert", cert or self.cert,
-                                           "--key", key or self.key))
-
-    def used_tls(self, primary):
-        with open(primary.log_file, encoding="utf-8") as f:
-            return any('"tls": true' in line and "MAIL" in line for line in f)
-
-    def delivers(self, primary):
-        self.start()
-        self.send(message())
-        self.wait_delivered(primary, 1)
-
-    def never_delivers(self, primary):
-        self.start()
-        self.send(message())
-        wait_for("a probe", lambda: self.ctl_json("status")["primaries"][0]["last_probe"]["result"])
-        wait_for("sessions", lambda: primary.sessions() >= 3)
-        self.assertEqual(primary.index(), [])
-        self.assertEqual(self.count(), 1)
-
-    def test_tls_is_used_when_it_is_offered(self):
-        # TLS-12
-        primary = self.tls_primary("starttls")
-        self.delivers(primary)
-        self.assertTrue(self.used_tls(primary))
-
-    def test_broken_tls_does_not_stop_mail_in_mode_may(self):
-        for fault in ("tlsrefuse", "tlsgarbage", "tlsdrop"):
-            with self.subTest(fault=fault):
-                primary = self.tls_primary(fault)
-                self.delivers(primary)
-                primary.stop()
-                self.stop()
-                shutil.rmtree(primary.store)
-
-    def test_injected_replies_are_no_way_in(self):
-        # TLS-15
-        primary = self.tls_primary("tlsinject@4", "starttls")
-        self.delivers(primary)
-
-    def test_require_never_falls_back(self):
-        # TLS-13
-        self.tls = "require"
-        self.never_delivers(self.tls_primary("tlsrefuse"))
-
-    def test_require_takes_any_certificate(self):
-        self.tls = "require"
-        primary = self.tls_primary("starttls")
-        self.delivers(primary)
-        self.assertTrue(self.used_tls(primary))
-
-    def test_verify_wants_chain_and_name(self):
-        self.tls, self.more = "verify", f'ca = "{self.cert}"'
-        self.delivers(self.tls_primary("starttls"))
-
-    def test_verify_refuses_another_name(self):
-        cert, key = mxtest.make_cert(self.top, "wrong.test")
-        self.tls, self.more = "verify", f'ca = "{cert}"'
-        self.never_delivers(self.tls_primary("starttls", cert=cert, key=key))
-
-    def test_pin_wants_that_key(self):
-        pub = subprocess.run(["openssl", "x509", "-in", self.cert, "-pubkey", "-noout"],
-                             check=True, capture_output=True).stdout
-        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=pub,
-                             check=True, capture_output=True).stdout
-        self.tls, self.more = "pin", f'pin = "sha256:{mxtest.sha(der)}"'
-        self.delivers(self.tls_primary("starttls"))
-
-    def test_pin_refuses_another_key(self):
-        self.tls, self.more = "pin", f'pin = "sha256:{"0" * 64}"'
-        self.never_delivers(self.tls_primary("starttls"))
 
 
 @unittest.skipUnless(dkim, "python3-dkim is not installed")

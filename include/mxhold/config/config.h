@@ -302,6 +302,8 @@ const struct config_domain *config_domain(const struct config *c,
 					  const char *canonical);
 const struct config_primary *config_primary(const struct config *c,
 					    const char *name);
+/* As it is written: "may", "verify" ... */
+const char *config_tls_name(enum primary_tls tls);
 /* Options whose change a reload cannot take over, as "listen, threads", or
  * "" ; written to out. */
 void config_needs_restart(const struct config *old, const struct config *new_,

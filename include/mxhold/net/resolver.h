@@ -24,6 +24,7 @@ struct resolver_options {
 
 enum dns_type {
 	DNS_A = 1,
+	DNS_CNAME = 5, /* the record itself, not what it leads to */
 	DNS_PTR = 12,
 	DNS_MX = 15,
 	DNS_TXT = 16,
@@ -46,7 +47,8 @@ enum {
 struct dns_record {
 	struct inet_addr addr; /* A, AAAA */
 	uint16_t preference;   /* MX */
-	char name[256];   /* MX, PTR: lower case, no trailing dot; null MX "" */
+	char name[256]; /* MX, PTR, CNAME: lower case, no trailing dot; null MX
+			   "" */
 	struct tlsa tlsa; /* TLSA */
 	char text[512];   /* TXT, strings joined, cut */
 };

@@ -62,14 +62,25 @@ struct tls_peer {        /* whom a client expects */
 	size_t n_tlsa;
 };
 
+enum tls_doubt { /* what a check has found */
+	TLS_DOUBT_NONE,
+	TLS_DOUBT_NAME,   /* it is for somebody else */
+	TLS_DOUBT_DATE,   /* expired, or not yet valid */
+	TLS_DOUBT_ISSUER, /* nobody we trust has issued it */
+	TLS_DOUBT_PIN,
+	TLS_DOUBT_TLSA,
+	TLS_DOUBT_OTHER
+};
+
 /* The handshake is carried through whatever the peer shows; verified and
  * problem say what came of it, and the caller decides (QUIT, next host). */
 struct tls_info {
 	char version[16]; /* "TLSv1.3" */
 	char cipher[64];
-	bool verified;       /* as tls_peer asked */
-	char problem[128];   /* why not, or "" */
-	char peer_name[256]; /* subject of the peer's certificate, or "" */
+	bool verified;        /* as tls_peer asked */
+	enum tls_doubt doubt; /* why not, for us */
+	char problem[192];    /* and for operators, or "" */
+	char peer_name[256];  /* subject of the peer's certificate, or "" */
 };
 
 /* Makes a self-signed certificate (P-256, ten years) for `name` in cert_file

@@ -30,7 +30,5 @@ struct dane *dane_start(struct outbound *o, const struct lookup_host *host,
 			void (*on_done)(void *data, const struct dane_result *),
 			void *data);
 void dane_cancel(struct dane *d); /* before on_done; NULL is fine */
-/* RFC 7672 3.1.3: usages 2 and 3, known selector, right length. Pure. */
-bool dane_is_usable(const struct tlsa *t);
 
 #endif

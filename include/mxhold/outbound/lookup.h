@@ -18,6 +18,7 @@ struct lookup;
 struct lookup_host {
 	char name[256];
 	char canonical[256]; /* behind the CNAMEs */
+	bool is_alias;       /* there are some */
 	bool is_address;     /* the name is the text of an address */
 	bool secure;         /* DNSSEC vouches for name and addresses */
 	struct endpoint at[ROUTE_ADDRESSES_MAX];
@@ -28,8 +29,10 @@ struct lookup_result {
 	enum session_fault fault; /* FAULT_NONE: there are hosts */
 	char text[512];           /* why there are none */
 	bool mx_secure;           /* DNSSEC vouches for the MX */
-	bool from_memory;         /* DNS is silent: the last good addresses */
-	char mistakes[512];       /* see route.h, and MX that are CNAMEs */
+	char mx_canonical[256]; /* the domain behind CNAMEs; "" = there are none
+				 */
+	bool from_memory;       /* DNS is silent: the last good addresses */
+	char mistakes[512];     /* see route.h, and MX that are CNAMEs */
 	struct lookup_host hosts[ROUTE_HOSTS_MAX];
 	size_t n;
 };

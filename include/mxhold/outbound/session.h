@@ -50,6 +50,13 @@ struct session_failure {
 	char text[512];          /* one sentence, safe to log */
 };
 
+/* How a session is protected (RFC 7672 2.2.1), for log lines. */
+struct session_protection {
+	char version[16], cipher[64]; /* "" = in clear */
+	char proof[8];    /* of the server: "name", "pin", "dane", "no" */
+	bool unsigned_mx; /* DNSSEC does not say that it is the right one */
+};
+
 struct session_target {
 	/* A configured primary; or NULL for a report: then `domain`'s MX,
 	 * global addresses only, TLS opportunistic. */
@@ -95,7 +102,9 @@ struct session *session_open(struct outbound *o,
 /* Facts of an open session. */
 bool session_is_ready(const struct session *s); /* EHLO or HELO is done */
 const struct smtp_ehlo *session_ehlo(const struct session *s);
-const struct tls_info *session_tls(const struct session *s); /* or NULL */
+/* All "" and false for NULL and before it is connected. */
+void session_protection(const struct session *s,
+			struct session_protection *out);
 const char *session_host(const struct session *s);
 const struct endpoint *session_peer(const struct session *s);
 

@@ -92,6 +92,7 @@ struct delivery {
 	/* the transaction */
 	struct link *link;
 	char host[300];
+	struct session_protection protection;
 	bool peer_has_dsn;
 	struct smtp_send send;
 	struct recipient batch[DELIVERY_RCPTS_MAX];

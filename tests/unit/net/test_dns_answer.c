@@ -92,6 +92,16 @@ START_TEST(answer__joins_the_strings_of_a_text)
 }
 END_TEST
 
+START_TEST(answer__holds_the_alias_itself)
+{
+	give("\x06Target\x07"
+	     "example\x00",
+	     16);
+	read_as(DNS_CNAME);
+	ck_assert_str_eq(a.records[0].name, "target.example");
+}
+END_TEST
+
 START_TEST(answer__cuts_a_long_text)
 {
 	char bytes[256 * 4];
@@ -273,6 +283,7 @@ int main(void)
 		TEST(answer__holds_mail_exchangers),
 		TEST(answer__shows_the_null_mx),
 		TEST(answer__joins_the_strings_of_a_text),
+		TEST(answer__holds_the_alias_itself),
 		TEST(answer__cuts_a_long_text),
 		TEST(answer__holds_digests_of_tlsa),
 		TWICE(answer__turns_a_whole_certificate_into_the_right_digest),

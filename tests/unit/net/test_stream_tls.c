@@ -449,6 +449,67 @@ START_TEST(session__is_not_renegotiated)
 }
 END_TEST
 
+static int count_hello(SSL *ssl MX_UNUSED, int *alert MX_UNUSED, void *data)
+{
+	++*(unsigned *)data;
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+struct openssl_server {
+	int fd;
+	unsigned hellos;
+	char got[32];
+};
+
+/* It would have another handshake in the middle of the session. */
+static void *serve_openssl(void *data)
+{
+	struct openssl_server *s = data;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX_use_certificate_chain_file(ctx, t.cert_file);
+	SSL_CTX_use_PrivateKey_file(ctx, t.key_file, SSL_FILETYPE_PEM);
+	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_client_hello_cb(ctx, count_hello, &s->hellos);
+	SSL *ssl = SSL_new(ctx);
+	SSL_set_fd(ssl, s->fd);
+	if (SSL_accept(ssl) == 1) {
+		SSL_read(ssl, s->got, sizeof(s->got) - 1);
+		SSL_renegotiate(ssl);
+		SSL_do_handshake(ssl);
+		while (SSL_read(ssl, s->got, sizeof(s->got) - 1) > 0)
+			;
+	}
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	shutdown(s->fd, SHUT_RDWR);
+	return NULL;
+}
+
+/* CVE-2009-3555, for the client: what was proved stays what it is. */
+START_TEST(session__is_not_renegotiated_by_a_server)
+{
+	static const struct tls_peer anybody;
+	struct openssl_server s = {0};
+	pthread_t thread;
+	int fd[2];
+	tls_rig_open(&t, NULL, NULL);
+	pair_tcp(fd);
+	s.fd = fd[1];
+	witness_done(&t.client);
+	witness_open(&t.client, &t.rig, fd[0]);
+	pthread_create(&thread, NULL, serve_openssl, &s);
+	stream_start_tls_client(t.client.s, t.client_ctx, &anybody);
+	witness_until(&t.client, "tls");
+	stream_write(t.client.s, SLICE("ping"));
+	witness_until(&t.client, "end");
+	pthread_join(thread, NULL);
+	ck_assert_str_eq(s.got, "ping");
+	ck_assert_uint_eq(s.hellos, 1);
+	close(fd[1]);
+	tls_rig_close(&t);
+}
+END_TEST
+
 static const int good_versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 /* TLS-7; CVE-2012-4929: no 0-RTT, whose octets could be played again, and no
@@ -487,6 +548,7 @@ int main(void)
 		LOOP(handshake__refuses_clients_that_want_another_protocol,
 		     protocols),
 		TEST(session__is_not_renegotiated),
+		TEST(session__is_not_renegotiated_by_a_server),
 		LOOP(session__takes_no_early_data_and_compresses_nothing,
 		     good_versions));
 }

@@ -244,6 +244,16 @@ static inline void rig_must_open(struct rig *r)
 		      session_stage_name(r->failure.stage), r->failure.text);
 }
 
+/* How the open session is protected: "name", "no" ...; "" = in clear. */
+static inline const char *rig_proof(const struct rig *r)
+{
+	static struct session_protection p;
+
+	session_protection(r->session, &p);
+	ck_assert((p.version[0] == 0) == (p.cipher[0] == 0));
+	return p.proof;
+}
+
 /* From a@example.org to n recipients b0@example.com ... */
 static inline void rig_send(struct rig *r, size_t n,
 			    const struct envelope *handover)

@@ -28,7 +28,7 @@ START_TEST(attempt__opens_a_session)
 	snprintf(host, sizeof(host), "[127.0.0.1]:%u", server.at.port);
 	ck_assert_str_eq(session_host(r.session), host);
 	ck_assert_uint_eq(session_peer(r.session)->port, server.at.port);
-	ck_assert_ptr_null(session_tls(r.session));
+	ck_assert_str_eq(rig_proof(&r), "");
 	ck_assert(session_ehlo(r.session)->esmtp);
 	assert_fits(&server);
 	scripted_stop(&server);
@@ -130,7 +130,7 @@ static const struct {
 	 0,
 	 "no answer within",
 	 PRIMARY_TLS_REQUIRE},
-	{{"S:220 hi"}, STAGE_DNS, FAULT_TEMPORARY, 0, "DANE", PRIMARY_TLS_DANE},
+	{{"S:220 hi"}, STAGE_TLS, FAULT_TEMPORARY, 0, "DANE", PRIMARY_TLS_DANE},
 };
 
 /* TX-1, DNS-10 */

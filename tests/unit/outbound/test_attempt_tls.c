@@ -37,8 +37,7 @@ START_TEST(attempt__encrypts_when_it_may)
 	r.primary.tls = _i ? PRIMARY_TLS_REQUIRE : PRIMARY_TLS_MAY;
 	rig_must_open(&r);
 	ck_assert_uint_eq(server.n_tls, 1);
-	ck_assert_ptr_nonnull(session_tls(r.session));
-	ck_assert(!session_tls(r.session)->verified);
+	ck_assert_str_eq(rig_proof(&r), "no");
 	ck_assert_uint_eq(session_ehlo(r.session)->size, 77);
 	assert_fits(&server);
 	scripted_stop(&server);
@@ -59,7 +58,7 @@ START_TEST(attempt__stays_in_clear_when_told_so)
 	rig_add(&r, &server);
 	r.primary.tls = PRIMARY_TLS_OFF;
 	rig_must_open(&r);
-	ck_assert_ptr_null(session_tls(r.session));
+	ck_assert_str_eq(rig_proof(&r), "");
 	ck_assert(!scripted_heard(&server, "STARTTLS"));
 	scripted_stop(&server);
 	rig_done(&r);
@@ -90,7 +89,7 @@ START_TEST(attempt__goes_in_clear_when_tls_is_broken)
 	r.target.command_timeout = scripted_stalls(scripts[0]) ? 1000 : 30000;
 	rig_must_open(&r);
 	ck_assert_uint_eq(server.n_clients, 2);
-	ck_assert_ptr_null(session_tls(r.session));
+	ck_assert_str_eq(rig_proof(&r), "");
 	session_close(r.session);
 	r.opened = 0;
 	rig_must_open(&r);
@@ -228,7 +227,7 @@ START_TEST(attempt__accepts_the_pinned_key)
 	scripted_start(&server, r.loop, scripts, r.tls);
 	rig_add(&r, &server);
 	rig_must_open(&r);
-	ck_assert(session_tls(r.session)->verified);
+	ck_assert_str_eq(rig_proof(&r), "pin");
 	scripted_stop(&server);
 	rig_done(&r);
 }

@@ -1,0 +1,62 @@
+#include "mxhold/outbound/trust.h"
+
+#include <stdio.h>
+
+bool trust_must_verify(enum primary_tls mode)
+{
+	switch (mode) {
+	case PRIMARY_TLS_VERIFY:
+	case PRIMARY_TLS_PIN:
+	case PRIMARY_TLS_DANE:
+		return true;
+	case PRIMARY_TLS_MAY:
+	case PRIMARY_TLS_OFF:
+	case PRIMARY_TLS_REQUIRE:
+		break;
+	}
+	return false;
+}
+
+const char *trust_proof_name(enum primary_tls mode, const struct tls_info *info)
+{
+	if (!info->verified)
+		return "no";
+	switch (mode) {
+	case PRIMARY_TLS_PIN:
+		return "pin";
+	case PRIMARY_TLS_DANE:
+		return "dane";
+	case PRIMARY_TLS_VERIFY:
+	case PRIMARY_TLS_MAY:
+	case PRIMARY_TLS_OFF:
+	case PRIMARY_TLS_REQUIRE:
+		break;
+	}
+	return "name";
+}
+
+static const char *advice(enum tls_doubt doubt)
+{
+	switch (doubt) {
+	case TLS_DOUBT_NAME:
+		return "give host that name, or use tls = \"pin\"";
+	case TLS_DOUBT_DATE:
+		return "renew it at the primary";
+	case TLS_DOUBT_ISSUER:
+		return "name its authority's file in ca, or use tls = \"pin\"";
+	case TLS_DOUBT_PIN:
+		return "if it was changed on purpose, set pin to it";
+	case TLS_DOUBT_TLSA:
+		return "publish a TLSA record for it";
+	case TLS_DOUBT_NONE:
+	case TLS_DOUBT_OTHER:
+		break;
+	}
+	return "look at the primary's certificate";
+}
+
+void trust_explain(const struct tls_info *info, char *out, size_t room)
+{
+	snprintf(out, room, "the server is not proved: %s; %s", info->problem,
+		 advice(info->doubt));
+}
