@@ -11,11 +11,6 @@
 #include "mxhold/net/tls_context.h"
 #include "mxhold/receive/recipients_file.h"
 
-enum {
-	NEAR_MS =
-		14 * 86400 * 1000 /* a certificate that ends so soon is told */
-};
-
 static struct place place(const struct config_place *at)
 {
 	return (struct place){at->file, at->line};
@@ -71,7 +66,7 @@ static void check_expiry(const struct config_tls *t, size_t i,
 	int64_t now_ms = clock_wall_ms();
 	char when[TEXT_TIME_MAX];
 
-	if (end_ms < 0 || end_ms > now_ms + NEAR_MS)
+	if (end_ms < 0 || end_ms > now_ms + CHECK_CERT_NEAR_MS)
 		return;
 	text_format_rfc3339(end_ms, when);
 	complain_mildly(all, place(&t->cert_at), "tls.cert", "%s %s %s",

@@ -9,6 +9,9 @@
 #include "mxhold/base/error.h"
 #include "mxhold/config/config.h"
 
+/* A certificate that ends within this time is told. */
+#define CHECK_CERT_NEAR_MS ((int64_t)14 * 86400 * 1000)
+
 enum check_depth {
 	CHECK_TLS,  /* what the daemon cannot start without */
 	CHECK_FILES /* the lines of recipient lists as well; the daemon starts

@@ -68,6 +68,7 @@ static int open_state(struct daemon *d)
 	d->tls = daemon_make_tls(c, c->state_dir, d->err);
 	if (!d->tls)
 		return -1;
+	daemon_read_certs(d);
 	return 0;
 }
 
@@ -335,6 +336,7 @@ static size_t on_alarms(void *data, char (*out)[256], size_t max)
 	struct daemon *d = data;
 	size_t n = relay_alarms(d->relay, out, max);
 
+	n += daemon_cert_alarms(d, out + n, max - n);
 	if (d->receive)
 		n += receive_alarms(d->receive, out + n, max - n);
 	if (d->recipients)
@@ -374,6 +376,7 @@ static void on_housekeeping(void *data)
 {
 	struct daemon *d = data;
 
+	daemon_watch_certs(d);
 	trim_history(d);
 	timer_start(d->housekeeping, HOUSEKEEPING_MS);
 }
@@ -443,6 +446,7 @@ static void free_parts(struct daemon *d)
 	if (d->store)
 		store_close(d->store);
 	tls_context_unref(d->tls);
+	daemon_free_certs(d);
 	daemon_drop_reloads(d);
 	config_unref(d->config);
 	config_unref(d->first);

@@ -39,6 +39,7 @@ struct daemon {
 	struct receive *receive;
 	struct control *control;
 	struct tls_context *tls;
+	struct own_certs *certs; /* when they end */
 	struct loop_signal *signals[4];
 	struct notify_watchdog *watchdog;
 	struct timer *housekeeping;
@@ -71,6 +72,12 @@ void daemon_on_simulate(void *data, const json_t *args,
 			void (*on_done)(void *arg, json_t *result,
 					const char *why),
 			void *arg);
+
+/* daemon_certs.c: what we show to others, from the files in force. */
+void daemon_read_certs(struct daemon *d);  /* at the start, after a reload */
+void daemon_watch_certs(struct daemon *d); /* from time to time: the log */
+size_t daemon_cert_alarms(const struct daemon *d, char (*out)[256], size_t max);
+void daemon_free_certs(struct daemon *d);
 
 /* daemon_reload.c */
 

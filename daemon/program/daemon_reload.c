@@ -80,6 +80,7 @@ static void swap_config(struct daemon *d, struct config *next,
 	learning_reload(d->learning, next);
 	tls_context_unref(d->tls);
 	d->tls = tls;
+	daemon_read_certs(d);
 	config_unref(old);
 	if (d->receive)
 		receive_reload(d->receive, next, tls, on_receive_reloaded, d);
