@@ -119,7 +119,8 @@ static void put_off(const struct facts *f, struct outcome_rcpt *r,
 
 /* A 5xx is not believed while a broken primary may be saying it. One that
  * has come back without its users refuses them all: until it takes somebody,
- * nobody is believed to be unknown. */
+ * nobody is believed to be unknown. What we ourselves miss there (proof, an
+ * extension that the message needs) may be mended as well. */
 static void refused(const struct facts *f, struct outcome_rcpt *r,
 		    const struct smtp_reply *reply)
 {
@@ -127,7 +128,7 @@ static void refused(const struct facts *f, struct outcome_rcpt *r,
 	int64_t since = r->first_5xx_ms ? r->first_5xx_ms : rules->now_ms;
 	bool unproven = rules->unproven && !f->delivered;
 	bool doubted = rules->breaker_open ||
-		       ((r->known_good || unproven) &&
+		       ((r->known_good || unproven || f->result->is_ours) &&
 			rules->now_ms - since < rules->first_5xx);
 
 	if (doubted && !rules->is_report)

@@ -290,6 +290,32 @@ START_TEST(outcome__believes_a_5xx_only_after_first_5xx_and_without_breaker)
 }
 END_TEST
 
+static const struct {
+	int64_t first_ago; /* -1: none yet */
+	bool is_report;
+	char verdict;
+} ours[] = {
+	{-1, false, 'l'},
+	{DAY - 1, false, 'l'},
+	{DAY, false, 'f'},
+	{-1, true, 'f'},
+};
+
+/* TLS-30: nobody knows the recipient, but it is not about him. */
+START_TEST(outcome__gives_a_primary_time_to_mend_what_we_miss_there)
+{
+	struct fixture f;
+
+	prepare(&f, "550 - -", WHOLE);
+	f.result.is_ours = true;
+	if (ours[_i].first_ago >= 0)
+		f.rcpts[0].first_5xx_ms = NOW - ours[_i].first_ago;
+	f.rules.is_report = ours[_i].is_report;
+	judge(&f);
+	ck_assert_int_eq(verdicts_of(&f)[0], ours[_i].verdict);
+}
+END_TEST
+
 /* It has come back, and has taken nothing yet. */
 static const struct {
 	const char *replies;
@@ -350,7 +376,7 @@ START_TEST(outcome__gives_nothing_up_while_the_breaker_is_open)
 END_TEST
 
 /* TLS-30, TX-27: what we did not even offer it is no refusal of the primary;
- * the breaker hears nothing of it, the recipient waits as for any 5xx. */
+ * the breaker hears nothing of it, and the recipient waits, known or not. */
 START_TEST(outcome__blames_nobody_for_what_we_refuse_ourselves)
 {
 	struct fixture f;
@@ -360,7 +386,7 @@ START_TEST(outcome__blames_nobody_for_what_we_refuse_ourselves)
 	f.result.is_ours = true;
 	f.rcpts[0].known_good = _i;
 	judge(&f);
-	ck_assert_str_eq(verdicts_of(&f), _i ? "l" : "f");
+	ck_assert_str_eq(verdicts_of(&f), "l");
 	ck_assert(!f.rcpts[0].bad_5xx);
 	ck_assert(!f.rcpts[0].by_peer);
 	ck_assert(!f.out.mail_refused);
@@ -568,6 +594,8 @@ int main(void)
 		     table),
 		LOOP(outcome__believes_a_5xx_only_after_first_5xx_and_without_breaker,
 		     doubts),
+		LOOP(outcome__gives_a_primary_time_to_mend_what_we_miss_there,
+		     ours),
 		{.fn = outcome__blames_nobody_for_what_we_refuse_ourselves,
 		 .rows = 2},
 		LOOP(outcome__believes_no_5xx_of_a_primary_that_has_taken_nothing,
