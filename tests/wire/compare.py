@@ -21,6 +21,7 @@ import postfix  # pylint: disable=wrong-import-position
 
 # Each backup has a recipient of its own, so that a look at mailboxes tells.
 BACKUPS = {"mxholdd": "user", "Postfix": "other", "Postfix, impatient": "third"}
+STEP = 5    # seconds by which outages differ: probes come every 15
 IMPATIENT = """
 queue_run_delay = 15s
 minimal_backoff_time = 15s
@@ -122,8 +123,8 @@ class Race:
             if part.queued() != count:
                 raise AssertionError(f"{backup} holds {part.queued()} of {count}")
         time.sleep(max(0, cut + outage - time.time()))
-        self.lab.ok()
         returned = time.time()
+        self.lab.ok()
         while time.time() < returned + limit and \
                 any(self.arrived(b) <= count for b in BACKUPS):
             time.sleep(0.5)
@@ -153,7 +154,7 @@ def races(a):
         try:
             time.sleep(i * 10)      # so that they do not return together
             race = Race(f"mxc{os.getpid()}n{i}")
-            got = race.run(a.messages, a.outage, a.limit)
+            got = race.run(a.messages, a.outage + i * STEP, a.limit)
             out.append(got)
             for backup, (first, last, n) in got.items():
                 print(f"run {i + 1}: {backup}: {n} messages, first "
@@ -197,8 +198,9 @@ def main():
         print(f"skipped: {why}")
         return 0
     out = races(a)
-    print(f"\n| {a.outage:.0f} s away, {len(out)} runs | first of {a.messages}, s | last, s |"
-          " arrived |\n|---|---|---|---|")
+    longest = a.outage + (a.runs - 1) * STEP
+    print(f"\n| {a.outage:.0f} to {longest:.0f} s away, {len(out)} runs |"
+          f" first of {a.messages}, s | last, s | arrived |\n|---|---|---|---|")
     for b in BACKUPS:
         got = [run[b] for run in out]
         # The last counts only where all had come within the limit.

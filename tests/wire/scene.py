@@ -283,7 +283,7 @@ class Scene:
         else:
             gone = self.watch_gone(under_way, since, outage) if fault in SILENT else None
             time.sleep(max(0, since + outage - time.time()))
-            returned = time.time()
+            returned = time.time()  # it takes a moment, on a busy machine
             self.end(fault)
         self.wait_pairs("all mail", self.client.pairs(GOOD), limit)
         self.lab.ok()
