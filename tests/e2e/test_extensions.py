@@ -332,6 +332,25 @@ class Certificates(mxtest.Case):
             self.assertEqual(clear.starttls()[0], 250)
             self.assertEqual(clear.mail(message(2))[0], 250)
 
+    def test_a_certificate_that_ends_soon_is_an_alarm_until_it_is_renewed(self):
+        near = mxtest.make_cert(self.top, "near.test", days=5)
+        self.use(self.one, near)
+        ours = mxtest.make_cert(self.top, "client.test", days=5)
+        self.config_extra = (f'primary "x" {{ host = "x.test"  client_cert = "{ours[0]}"  '
+                             f'client_key = "{ours[1]}" }}\n')
+        self.start()
+        alarms = self.ctl_json("status")["alarms"]
+        for cert in (near[0], ours[0]):
+            self.assertTrue([a for a in alarms if f"{cert} ends " in a], alarms)
+        self.assertFalse([a for a in alarms if self.one[0] in a])
+        self.assertEqual(len(self.events("tls.expiry")), 2)
+        for pair in (near, ours):
+            new = mxtest.make_cert(self.top, "new.test")
+            for i in (0, 1):
+                shutil.copy(new[i], pair[i])
+        self.reload()
+        self.assertFalse([a for a in self.ctl_json("status")["alarms"] if " ends " in a])
+
     def test_a_certificate_that_ends_soon_or_names_another_is_told(self):
         self.use(mxtest.make_cert(self.top, "elsewhere.test", days=5))
         conf = self.configure()
