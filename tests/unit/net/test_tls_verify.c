@@ -8,7 +8,9 @@
 
 static struct tls_rig t;
 
-static void expect(const struct tls_peer *peer, const char *problem)
+/* problem NULL: it is verified, and nothing is in doubt. */
+static void expect_doubt(const struct tls_peer *peer, enum tls_doubt doubt,
+			 const char *problem)
 {
 	tls_rig_shake(&t, peer);
 	const struct tls_info *i = stream_tls(t.client.s);
@@ -19,6 +21,7 @@ static void expect(const struct tls_peer *peer, const char *problem)
 		      "problem: '%s', wanted: '%s'", i->problem,
 		      problem ? problem : "");
 	ck_assert(i->verified == !problem);
+	ck_assert_int_eq(i->doubt, doubt);
 	tls_rig_close(&t);
 }
 
@@ -51,7 +54,37 @@ START_TEST(verify__compares_names_as_rfc_9525_says)
 	struct tls_peer peer = {.verify = TLS_VERIFY_NAME,
 				.names = &names[_i].wanted,
 				.n_names = 1};
-	expect(&peer, names[_i].problem);
+	expect_doubt(&peer, names[_i].problem ? TLS_DOUBT_NAME : TLS_DOUBT_NONE,
+		     names[_i].problem);
+}
+END_TEST
+
+static const struct {
+	const char *names[4];
+	const char *told;
+} named[] = {
+	{{"mx.example"}, "its certificate names mx.example"},
+	{{"a.example", "*.b.example"}, "names a.example, *.b.example"},
+	{{NULL}, "names no host"},
+	{{"sixty-three-octets-are-as-long-as-any-label-of-a-name-may-be-xxx.a",
+	  "another-name-of-some-length.example", "a-third-one.example"},
+	 "names sixty-three-octets-are-as-long-as-any-label-of-a-name-may-be-"
+	 "xxx.a, another-name-of-some-lengt"},
+	{{"e\033[2Jvil\n.example"}, "names e?[2Jvil?.example"},
+};
+
+/* What an operator reads is bounded, and steers no terminal. */
+START_TEST(verify__tells_whom_the_certificate_names)
+{
+	struct cert *ca = cert_authority("ca");
+	struct cert_wish wish = {.names = named[_i].names};
+	const char *wanted = "other.example";
+	struct tls_peer peer = {
+		.verify = TLS_VERIFY_NAME, .names = &wanted, .n_names = 1};
+	if (!named[_i].names[0])
+		wish.names = NULL;
+	tls_rig_open(&t, ca, cert_new(&wish, ca));
+	expect_doubt(&peer, TLS_DOUBT_NAME, named[_i].told);
 }
 END_TEST
 
@@ -61,7 +94,7 @@ START_TEST(verify__takes_any_of_several_names)
 	tls_rig_open(&t, NULL, NULL);
 	struct tls_peer peer = {
 		.verify = TLS_VERIFY_NAME, .names = wanted, .n_names = 3};
-	expect(&peer, NULL);
+	expect_doubt(&peer, TLS_DOUBT_NONE, NULL);
 }
 END_TEST
 
@@ -80,7 +113,7 @@ START_TEST(verify__refuses_what_is_out_of_date)
 	tls_rig_open(&t, ca, cert_new(&wish, ca));
 	struct tls_peer peer = {
 		.verify = TLS_VERIFY_NAME, .names = mx, .n_names = 1};
-	expect(&peer, _i ? "not yet valid" : "expired");
+	expect_doubt(&peer, TLS_DOUBT_DATE, _i ? "not yet valid" : "expired");
 }
 END_TEST
 
@@ -91,7 +124,7 @@ START_TEST(verify__refuses_an_unknown_authority)
 	tls_rig_open(&t, NULL, leaf);
 	struct tls_peer peer = {
 		.verify = TLS_VERIFY_NAME, .names = mx, .n_names = 1};
-	expect(&peer, _i ? "issuer" : "self-signed");
+	expect_doubt(&peer, TLS_DOUBT_ISSUER, _i ? "issuer" : "self-signed");
 	cert_free(other);
 }
 END_TEST
@@ -182,8 +215,11 @@ static const struct {
 	enum pin_kind kind;
 	const char *problem;
 } pins[] = {
-	{PIN_HEX, NULL},       {PIN_BASE64, NULL},      {PIN_UNPADDED, NULL},
-	{PIN_OTHER, "pinned"}, {PIN_OF_CERT, "pinned"},
+	{PIN_HEX, NULL},
+	{PIN_BASE64, NULL},
+	{PIN_UNPADDED, NULL},
+	{PIN_OTHER, "not the one pinned, but sha256:"},
+	{PIN_OF_CERT, "not the one pinned, but sha256:"},
 };
 
 static void make_pin(enum pin_kind kind, char pin[96])
@@ -207,7 +243,8 @@ START_TEST(verify__compares_the_pin_with_the_public_key)
 	tls_rig_open(&t, NULL, cert_new(&expired, NULL));
 	make_pin(pins[_i].kind, pin);
 	struct tls_peer peer = {.verify = TLS_VERIFY_PIN, .pin = pin};
-	expect(&peer, pins[_i].problem);
+	expect_doubt(&peer, pins[_i].problem ? TLS_DOUBT_PIN : TLS_DOUBT_NONE,
+		     pins[_i].problem);
 }
 END_TEST
 
@@ -271,7 +308,7 @@ START_TEST(dane__believes_the_end_entity_that_is_named)
 				.n_names = 1,
 				.tlsa = &r,
 				.n_tlsa = 1};
-	expect(&peer, NULL);
+	expect_doubt(&peer, TLS_DOUBT_NONE, NULL);
 }
 END_TEST
 
@@ -287,7 +324,7 @@ START_TEST(dane__refuses_another_end_entity)
 				.n_names = 1,
 				.tlsa = &r,
 				.n_tlsa = 1};
-	expect(&peer, "TLSA");
+	expect_doubt(&peer, TLS_DOUBT_TLSA, "TLSA");
 }
 END_TEST
 
@@ -314,7 +351,9 @@ START_TEST(dane__believes_what_the_named_anchor_signed_for_the_name)
 				.n_names = anchors[_i].n,
 				.tlsa = &r,
 				.n_tlsa = 1};
-	expect(&peer, anchors[_i].problem);
+	expect_doubt(&peer,
+		     anchors[_i].problem ? TLS_DOUBT_NAME : TLS_DOUBT_NONE,
+		     anchors[_i].problem);
 }
 END_TEST
 
@@ -329,7 +368,7 @@ START_TEST(dane__counts_the_strongest_digest_only)
 				.n_names = 1,
 				.tlsa = r,
 				.n_tlsa = 2};
-	expect(&peer, "TLSA");
+	expect_doubt(&peer, TLS_DOUBT_TLSA, "TLSA");
 }
 END_TEST
 
@@ -344,7 +383,7 @@ START_TEST(dane__takes_any_record_that_fits)
 				.n_names = 1,
 				.tlsa = r,
 				.n_tlsa = 3};
-	expect(&peer, NULL);
+	expect_doubt(&peer, TLS_DOUBT_NONE, NULL);
 }
 END_TEST
 
@@ -430,6 +469,7 @@ int main(void)
 	return RUN_TESTS(
 		"tls_verify",
 		LOOP(verify__compares_names_as_rfc_9525_says, names),
+		LOOP(verify__tells_whom_the_certificate_names, named),
 		TEST(verify__takes_any_of_several_names),
 		TWICE(verify__refuses_what_is_out_of_date),
 		TWICE(verify__refuses_an_unknown_authority),
