@@ -175,6 +175,15 @@ static struct dest *oldest(struct lane *l, enum window_class class,
 	return best;
 }
 
+/* What was refused is due again as if it were fresh; a breaker that tries one
+ * message after the other takes what nobody has refused yet. */
+static enum window_class pick(struct lane *l, bool has_old, bool has_fresh)
+{
+	if (has_old && l->breaker.state == BREAKER_TRYING)
+		return WINDOW_OLD;
+	return window_pick(&l->window, has_old, has_fresh);
+}
+
 static bool start_next(struct lane *l, int64_t now_ms)
 {
 	struct dest *old = oldest(l, WINDOW_OLD, now_ms);
@@ -185,7 +194,7 @@ static bool start_next(struct lane *l, int64_t now_ms)
 
 	if (!old && !fresh)
 		return false;
-	class = window_pick(&l->window, old, fresh);
+	class = pick(l, old, fresh);
 	d = class == WINDOW_OLD ? old : fresh;
 	row = *dest_peek(d, class, now_ms);
 	dest_take(d, class);

@@ -211,6 +211,51 @@ START_TEST(relay__does_not_bounce_the_message_that_opens_the_breaker)
 }
 END_TEST
 
+START_TEST(relay__keeps_its_canaries_when_the_breaker_closes)
+{
+	struct rig r;
+
+	rig_init(&r, "drain { retry_message = {\"200ms\"} canary = 100 }\n"
+		     "breaker { retry = \"300ms\" }\n");
+	rig_list(&r);
+	r.sink.mail = 550;
+	r.sink.mail_times = 1;
+	for (int i = 0; i < 60; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_breaker_open);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 60);
+	ck_assert_uint_le(r.sink.most_open, 2); /* and a probe */
+	rig_done(&r);
+}
+END_TEST
+
+/* What was refused is due again by its own timer, and so counts as fresh: with
+ * one try at a time it would be tried for ever, and the rest never. */
+START_TEST(relay__tries_what_nobody_refused_first_while_the_breaker_is_open)
+{
+	struct rig r;
+
+	rig_init(&r, "drain { retry_message = {\"100ms\"} max_connections = 1\n"
+		     "	fresh_share = 100  canary = 0 }\n"
+		     "breaker { window = 2  retry = \"300ms\" }\n");
+	rig_list(&r);
+	for (int i = 0; i < 6; i++) {
+		char from[32], to[32];
+
+		snprintf(from, sizeof(from), "s%d@client.test", i);
+		snprintf(to, sizeof(to), "gone%d@example.test", i);
+		rig_add(&r, &(struct rig_mail){.from = from, .rcpts = to});
+	}
+	for (int i = 0; i < 3; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until_got(&r, 3);
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__opens_the_breaker_when_known_recipients_are_refused)
 {
 	struct relay_view v;
@@ -388,6 +433,8 @@ int main(void)
 		TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection),
 		TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing),
 		TEST(relay__does_not_bounce_the_message_that_opens_the_breaker),
+		TEST(relay__keeps_its_canaries_when_the_breaker_closes),
+		TEST(relay__tries_what_nobody_refused_first_while_the_breaker_is_open),
 		TEST(relay__opens_the_breaker_when_known_recipients_are_refused),
 		LOOP(relay__never_sends_a_damaged_message, damaged_sizes),
 		TEST(relay__ends_quietly_when_what_it_sends_is_gone_from_the_queue),
