@@ -367,9 +367,18 @@ static bool is_suspect(struct delivery *d, const struct session_result *result,
 	return lane_suspect(d->lane, d->id) || d->lane->is_report;
 }
 
+/* A server that takes so many messages a session says so with 421 to the next
+ * MAIL: it is not asked for more until it was away. */
+static void note_limit(struct delivery *d, const struct session_result *result)
+{
+	if (result->mail.code == 421 && d->link->used > 1)
+		d->lane->carries = d->link->used - 1;
+}
+
 static void tell_lane(struct delivery *d, const struct session_result *result,
 		      const struct outcome *out)
 {
+	note_limit(d, result);
 	d->good = out->health == OUTCOME_SAYS_GOOD;
 	d->lane->refused_row += out->delivered == 0;
 	d->maybe_duplicate |= out->maybe_duplicate;
@@ -521,7 +530,11 @@ void delivery_break_off(struct delivery *d, bool wherever)
 
 static uint32_t uses_max(const struct delivery *d)
 {
-	return MX_MAX(relay_drain_of(d->relay, d->dest)->per_connection, 1);
+	uint32_t most = relay_drain_of(d->relay, d->dest)->per_connection;
+
+	if (d->lane->carries)
+		most = MX_MIN(most, d->lane->carries);
+	return MX_MAX(most, 1);
 }
 
 static enum delivery_expired how_expired(const struct delivery *d)

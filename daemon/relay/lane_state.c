@@ -30,7 +30,7 @@ static void recover(struct lane *l)
 	l->outage = false;
 	l->recovered_ms = clock_wall_ms();
 	l->era++;
-	l->failures = l->broken = 0;
+	l->failures = l->broken = l->carries = 0;
 	l->cool_until_ms = 0;
 	window_restart(&l->window, lane_drain(l)->canary);
 	breaker_host_is_back(&l->breaker);

@@ -84,6 +84,7 @@ struct lane {
 	uint32_t era;  /* counts outages: what hangs from the last is no load */
 	uint32_t failures;     /* openings that failed, in a row */
 	uint32_t broken;       /* connections that broke, nothing delivered */
+	uint32_t carries;      /* mails a session got before 421; 0 = any */
 	int64_t recovered_ms;  /* wall: mail from here on is fresh */
 	int64_t cool_until_ms; /* mono: no new session before */
 	int64_t asked_ms;      /* mono: its primary asked last; 0 = never */

@@ -63,7 +63,7 @@ struct sink {
 
 	/* what happened */
 	struct sink_message messages[SINK_MESSAGES];
-	unsigned n_messages, sessions, open, most_open, mails, probes;
+	unsigned n_messages, limited, sessions, open, most_open, mails, probes;
 	pthread_t clients[4096];
 	int client_fds[4096];
 	unsigned n_clients;
@@ -291,6 +291,7 @@ static bool sink_mail(struct sink_client *c, struct sink_message *m,
 			return false;
 		code = sink_wish(s, &s->mail, &s->mail_times);
 		if (s->max_mails && c->mails++ >= s->max_mails) {
+			s->limited++;
 			sink_say(c, "421 4.7.0 enough");
 			return false;
 		}

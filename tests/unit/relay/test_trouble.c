@@ -155,6 +155,7 @@ START_TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection)
 	rig_start(&r);
 	rig_until(&r, rig_is_empty);
 	ck_assert_uint_eq(sink_count(&r.sink), 6);
+	ck_assert_uint_eq(r.sink.limited, 1); /* and it was learned */
 	for (int i = 0; i < 6; i++) {
 		snprintf(content, sizeof(content), "Subject: %d\r\n\r\nx\r\n",
 			 i);
