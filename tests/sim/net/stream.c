@@ -375,7 +375,6 @@ static size_t on_bytes(void *owner, struct slice bytes)
 		n = take_token(s, bytes);
 	n += give(s, slice_skip(bytes, n));
 	keep(s, slice_skip(bytes, n));
-	post(s);
 	return bytes.n;
 }
 

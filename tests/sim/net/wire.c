@@ -114,6 +114,12 @@ static bool give(struct wire_end *e)
 	return true;
 }
 
+/* Small segments cost events, but no time to speak of. */
+static int64_t gap_us(const struct wire_end *e)
+{
+	return e->o.segment ? (int64_t)MX_MIN(5 + e->o.segment / 8, 200U) : 200;
+}
+
 static void run_arrive(struct sim_event *event)
 {
 	struct wire_end *e = MX_CONTAINER_OF(event, struct wire_end, arrive);
@@ -130,7 +136,7 @@ static void run_arrive(struct sim_event *event)
 		if (!give(e))
 			return;
 		if (!e->stalled && (e->flight.n > 0 || e->fin))
-			wake(e, sim_between(0, 200));
+			wake(e, sim_between(gap_us(e) / 2, gap_us(e)));
 	} else if (e->fin && !e->fin_told) {
 		e->fin_told = true;
 		e->events->on_eof(e->owner);

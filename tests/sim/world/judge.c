@@ -126,20 +126,6 @@ static void look_at_store(void)
 
 /* --- verdicts ------------------------------------------------------------- */
 
-/* The plan's own time limits. */
-static bool may_have_expired(const struct mail *m)
-{
-	int64_t waited_us = W->now_us - m->began_us;
-	bool by_clock = false;
-
-	for (int i = 0; i < W->n_faults; i++)
-		by_clock |= W->faults[i].kind == FAULT_CLOCK;
-	if (by_clock)
-		waited_us += 8 * HOUR;
-	return waited_us >= W->set.hard_limit_h * HOUR ||
-	       waited_us >= W->set.retention_h * HOUR;
-}
-
 static bool is_refused_there(const struct mail *m, int rcpt)
 {
 	return m->kind == MAIL_SPAM || m->user[rcpt] == USERS - 1;
@@ -149,7 +135,8 @@ static void judge_rcpt(int mail, int rcpt)
 {
 	struct mail *m = &W->mails[mail];
 	bool failed = m->failed & 1 << rcpt, kept = m->kept & 1 << rcpt;
-	bool may_fail = is_refused_there(m, rcpt) || may_have_expired(m);
+	bool may_fail = is_refused_there(m, rcpt) ||
+			ledger_may_have_expired(m, W->now_us);
 
 	if (failed && !may_fail)
 		broken("mail %d, recipient %d: given up for its primary's "

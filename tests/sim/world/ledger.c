@@ -259,6 +259,16 @@ bool ledger_waits(int mail, int primary)
 	return false;
 }
 
+bool ledger_may_have_expired(const struct mail *m, int64_t now_us)
+{
+	int64_t waited_us = now_us - m->began_us;
+
+	if (W->set.clock_moves)
+		waited_us += 24 * HOUR;
+	return waited_us >= W->set.hard_limit_h * HOUR ||
+	       waited_us >= W->set.retention_h * HOUR;
+}
+
 bool ledger_is_done(void)
 {
 	for (int i = 0; i < W->n_mails; i++) {

@@ -98,8 +98,8 @@ static void draw_settings(enum scale scale)
 	s->first_5xx_s = chance(70) ? 86400 : ONE_OF(0, 600, 7200);
 	s->breaker_window = chance(70) ? 20 : (int)ONE_OF(2, 5, 50);
 	s->hard_limit_h = chance(90) ? 90 * 24 : ONE_OF(2, 48);
-	s->retention_h =
-		MX_MIN(s->hard_limit_h, chance(90) ? 30 * 24 : ONE_OF(3, 72));
+	s->retention_h = chance(90) ? 30 * 24 : ONE_OF(3, 72);
+	s->retention_h = MX_MIN(s->hard_limit_h, s->retention_h);
 	s->clock_wall = chance(20);
 	s->bounce_all = chance(25);
 	s->max_bytes_mib = chance(90) ? 64 : 2;
@@ -274,13 +274,13 @@ static int64_t draw_moment(void)
 	return MX_MAX(f->until_us + between(-5 * SECOND, 60 * SECOND), 0);
 }
 
-static void add_ours(enum scale scale)
+static void add_ours(void)
 {
 	enum fault_kind k = (enum fault_kind)between(FAULT_CRASH, FAULT_CLOCK);
 	int64_t us = between(5 * SECOND, 3 * MINUTE);
 	struct fault *f;
 
-	if (k == FAULT_CLOCK && chance(70))
+	if (k == FAULT_CLOCK && (W->set.clock_moves || chance(60)))
 		k = FAULT_CRASH;
 	f = add_fault(k, 0, draw_moment(), us);
 	f->value = between(1, 1500);
@@ -288,8 +288,7 @@ static void add_ours(enum scale scale)
 		f->value = between(0, 1 << 20);
 	if (k == FAULT_CLOCK)
 		f->value = between(-2 * 3600, 6 * 3600) * 1000;
-	if (k == FAULT_CLOCK && scale > SCALE_DAY)
-		f->value = 0;
+	W->set.clock_moves |= k == FAULT_CLOCK;
 }
 
 static void draw_faults(enum scale scale)
@@ -311,7 +310,7 @@ static void draw_faults(enum scale scale)
 		}
 	}
 	for (int i = 0; i < n_ours; i++)
-		add_ours(scale);
+		add_ours();
 	for (int i = 0; W->control == CONTROL_ACK_EARLY && i < 5; i++)
 		add_fault(FAULT_CRASH, 0, draw_moment(), SECOND)->value =
 			between(1, 40);

@@ -61,7 +61,8 @@ static bool is_ready(int mail, int primary)
 {
 	const struct mail *m = &W->mails[mail];
 
-	return !m->touched[primary] && ledger_waits(mail, primary);
+	return !m->touched[primary] && ledger_waits(mail, primary) &&
+	       !ledger_may_have_expired(m, sim_now_us());
 }
 
 static bool any_ready(int primary)
@@ -83,9 +84,9 @@ static int64_t promise_us(const struct primary *p)
 		return SECOND;
 	if (s->rate)
 		us += ONE_MINUTE_US / s->rate;
-	if (p->episode & BREAKS)
+	if (p->broke_us &&
+	    sim_now_us() < p->broke_us + s->breaker_retry_s * SECOND)
 		us += s->breaker_retry_s * SECOND;
-	us += s->n_refused * s->breaker_retry_s * SECOND;
 	return us;
 }
 
@@ -101,7 +102,10 @@ static int64_t noticed_us(void)
 static void expect_mail(struct primary *p, int number)
 {
 	p->waits_since_us = 0;
-	if (!any_ready(number) || p->episode & HANGS)
+	/* With mail that is refused the breaker may be open at any time, and
+	 * with a clock that was set back mail is not due. */
+	if (!any_ready(number) || p->episode & HANGS || W->set.n_refused ||
+	    W->set.clock_moves)
 		return;
 	p->waits_since_us = sim_now_us();
 	p->limit_us = sim_now_us() + promise_us(p);
@@ -139,10 +143,13 @@ static void comes_back(struct primary *p, int number)
 		p->down_since_us ? sim_now_us() - p->down_since_us : 0;
 	bool was_noticed = down_us > noticed_us();
 
+	if (p->episode & BREAKS)
+		p->broke_us = sim_now_us();
 	p->good_since_us = sim_now_us();
 	p->down_since_us = 0;
 	p->canary_left = 0;
 	say("primary %d is good", number);
+	p->is_messy |= !was_noticed; /* nobody knows when it was up again */
 	if (was_noticed) {
 		p->canary_left = p->episode & HANGS ? 0 : W->set.canary;
 		p->is_messy = p->episode & HANGS;
@@ -165,6 +172,8 @@ void rules_look(int number, enum fault_kind k)
 	}
 	p->good_since_us = 0;
 	p->episode |= BIT(k);
+	if (p->episode & BREAKS)
+		p->broke_us = sim_now_us();
 	p->is_messy |= !fault_is_down(k);
 	p->canary_left = 0;
 	if (!truth_is_down(number))
@@ -270,8 +279,8 @@ static void judge_order(struct primary *p, int number, int mail)
 	int most = W->set.max_connections;
 	int64_t recovered_us = MX_MAX(p->good_since_us, W->born_us);
 
-	if (p->is_messy || !p->good_since_us || !goes_to_one(younger) ||
-	    younger->n_acked != 1)
+	if (p->is_messy || W->set.clock_moves || !p->good_since_us ||
+	    !goes_to_one(younger) || younger->n_acked != 1)
 		return;
 	for (int i = 0; i < W->n_mails; i++) {
 		struct mail *older = &W->mails[i];
@@ -283,7 +292,7 @@ static void judge_order(struct primary *p, int number, int mail)
 		    older->n_acked != 1 || !is_older ||
 		    !is_one_class(older, younger, recovered_us))
 			continue;
-		if (++older->overtaken[number] > (most > 1 ? 2U * most + 8 : 0))
+		if (++older->overtaken[number] > 2U * most + (most > 1 ? 8 : 0))
 			broken("primary %d: mail %d is overtaken by %d", number,
 			       i, mail);
 	}
@@ -293,6 +302,7 @@ void rules_mail_begins(int number, int mail, int used)
 {
 	struct primary *p = &W->primaries[number];
 
+	say("primary %d is offered mail %d", number, mail);
 	judge_soon(p, number);
 	judge_limits(p, number, used);
 	judge_rate(p, number);

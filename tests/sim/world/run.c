@@ -52,6 +52,30 @@ static void make_dir(const char *top)
 		sim_broken("cannot make %s", W->dir);
 }
 
+/* What the seed means, before its story. */
+static void tell_plan(void)
+{
+	char line[512];
+	FILE *f = fopen(conf_path(), "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		printf("%14s  %s", "", line);
+	if (f)
+		fclose(f);
+	for (int p = 0; p < W->n_primaries; p++) {
+		for (int i = 0; i < W->primaries[p].n_hosts; i++) {
+			const struct host *h = &W->primaries[p].hosts[i];
+
+			printf("%14s  %s: %lld us away, segments of %zu, %u "
+			       "mails a session%s%s\n",
+			       "", h->name, (long long)h->latency_us,
+			       h->segment, h->per_session,
+			       h->fails_tls ? ", no TLS" : "",
+			       h->is_gone ? ", gone" : "");
+		}
+	}
+}
+
 /* --- lives ---------------------------------------------------------------- */
 
 static void quiet(void)
@@ -135,6 +159,8 @@ void run_seed(uint64_t seed, const struct run_options *o)
 	make_dir(o->top);
 	plan_make(seed);
 	conf_write();
+	if (W->verbose)
+		tell_plan();
 	while (!W->ended && W->n_broken == 0 && W->lives < LIVES_MAX)
 		live();
 	if (!W->ended && W->n_broken == 0)

@@ -105,6 +105,8 @@ static void mail(struct peer *p, const char *line)
 			return;
 		}
 		if (is_worn_out(p)) {
+			say("primary %d has enough of mail %d's session",
+			    p->primary, p->mail);
 			peer_say_and_close(p, "421 4.7.0 enough for now");
 			return;
 		}

@@ -44,8 +44,11 @@ const char *const fault_names[FAULT_KINDS] = {
 
 static uint64_t bits[PRIMARIES_MAX], ours;
 
+/* Without any answer from DNS the last good addresses serve. */
 bool fault_is_down(enum fault_kind k)
 {
+	if (k == FAULT_SERVFAIL || k == FAULT_DNS_SILENT)
+		return false;
 	return k <= FAULT_DNS_US || k == FAULT_MAIL_451 || k == FAULT_MAIL_550;
 }
 

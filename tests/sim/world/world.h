@@ -117,6 +117,7 @@ struct primary {
 	int64_t good_since_us; /* or 0 */
 	int64_t down_since_us; /* or 0 */
 	uint64_t episode;      /* bits of what was wrong since it was good */
+	int64_t broke_us;      /* a breaker may have opened, last; 0 = never */
 	bool is_messy;         /* order may be anything, for now */
 	int canary_left, transactions;
 	int sessions;           /* that carried mail, and are not over */
@@ -172,7 +173,8 @@ struct settings { /* of the daemon, drawn by the seed */
 	int breaker_window;
 	int64_t hard_limit_h, retention_h;
 	bool clock_wall, bounce_all;
-	int n_refused; /* recipients that their primary never takes */
+	bool clock_moves; /* somebody sets it: due times are no order */
+	int n_refused;    /* recipients that their primary never takes */
 	int64_t max_bytes_mib;
 };
 
@@ -271,6 +273,9 @@ void ledger_report(struct slice content);
 bool ledger_is_done(void); /* all that must be delivered is */
 /* Not yet taken by anybody. */
 bool ledger_waits(int mail, int primary);
+/* The plan's own time limits. */
+struct mail;
+bool ledger_may_have_expired(const struct mail *m, int64_t now_us);
 
 /* --- rules.c -------------------------------------------------------------- */
 void broken(const char *fmt, ...) MX_PRINTF(1, 2);
