@@ -478,18 +478,28 @@ static void primary_not_opened(struct lane *l, const struct session_failure *f)
 		lane_note_bad(l, HEALTH_BAD, f->text);
 }
 
+/* Sessions that were opened together fail together. */
+static void count_failure(struct lane *l)
+{
+	int64_t wait = (int64_t)COOL_MIN_MS << MX_MIN(l->failures, 5U);
+
+	if (clock_mono_ms() < l->cool_until_ms)
+		return;
+	l->failures++;
+	lane_cool(l, MX_MIN(wait, COOL_MAX_MS));
+}
+
 static void on_failed(void *data, const struct session_failure *failure)
 {
 	struct lane *l = data;
-	int64_t wait = (int64_t)COOL_MIN_MS << MX_MIN(l->failures, 5U);
 
-	l->failures++;
 	log_not_opened(l, failure);
 	if (l->is_report)
 		report_not_opened(l, failure);
 	else
 		primary_not_opened(l, failure);
-	lane_cool(l, MX_MIN(wait, COOL_MAX_MS));
+	count_failure(l);
+	lane_mark(l);
 	relay_check_idle(l->relay);
 }
 

@@ -82,7 +82,7 @@ struct lane {
 	bool released; /* drain now: goes although it is held */
 	bool outage;   /* it was not up since it last ran */
 	uint32_t era;  /* counts outages: what hangs from the last is no load */
-	uint32_t failures;     /* openings that failed, in a row */
+	uint32_t failures;     /* rounds of openings that failed, in a row */
 	uint32_t broken;       /* connections that broke, nothing delivered */
 	uint32_t carries;      /* mails a session got before 421; 0 = any */
 	int64_t recovered_ms;  /* wall: mail from here on is fresh */

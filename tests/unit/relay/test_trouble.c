@@ -137,6 +137,36 @@ START_TEST(relay__backs_off_when_connections_are_refused_with_421)
 }
 END_TEST
 
+static bool has_failed_to_open(struct rig *r)
+{
+	struct lane *l = lane_find(r->relay, r->config->primaries[0]->name);
+
+	return l && l->failures > 0 && l->pool.n == 0;
+}
+
+/* Or eight at once would mean a pause of half a minute, in which the primary
+ * comes back and nobody looks. */
+START_TEST(relay__counts_connections_that_fail_together_as_one_failure)
+{
+	const struct lane *l;
+	struct rig r;
+
+	rig_init(&r, "drain { retry_message = {\"1d\"} per_connection = 1 }\n");
+	for (int i = 0; i < 50; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	r.sink.banner = 421;
+	for (int i = 0; i < 20; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_until(&r, has_failed_to_open);
+	l = lane_find(r.relay, r.config->primaries[0]->name);
+	ck_assert_uint_gt(window_limit(&l->window), 1);
+	ck_assert_uint_eq(l->failures, 1);
+	rig_done(&r);
+}
+END_TEST
+
 /* Neither a timer for the message that met the limit, which would be a day,
  * nor a place behind the others. */
 START_TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection)
@@ -431,6 +461,7 @@ int main(void)
 		TEST(relay__waits_while_the_primary_is_away_and_touches_no_message),
 		TEST(relay__goes_on_where_it_was_when_the_primary_leaves_amid_a_drain),
 		TEST(relay__backs_off_when_connections_are_refused_with_421),
+		TEST(relay__counts_connections_that_fail_together_as_one_failure),
 		TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection),
 		TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing),
 		TEST(relay__does_not_bounce_the_message_that_opens_the_breaker),
