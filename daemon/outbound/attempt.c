@@ -32,7 +32,13 @@ static void connect_host(struct session *s);
 
 static enum primary_tls tls_mode(const struct session *s)
 {
-	return s->primary ? s->primary->tls : PRIMARY_TLS_MAY;
+	return s->tls;
+}
+
+/* An operator's word is not loosened by what a zone lacks. */
+static bool is_dane_demanded(const struct session *s)
+{
+	return s->primary && s->primary->tls == PRIMARY_TLS_DANE;
 }
 
 static struct lookup_host *host_of(struct session *s)
@@ -184,7 +190,9 @@ static void on_lookup(void *data, const struct lookup_result *found)
 static void begin_host(struct session *s)
 {
 	snprintf(s->host_text, sizeof(s->host_text), "%s", host_of(s)->name);
-	if (tls_mode(s) != PRIMARY_TLS_DANE || s->target.depth < PROBE_TLS) {
+	s->tls = s->primary ? s->primary->tls : PRIMARY_TLS_MAY;
+	if ((s->primary && !is_dane_demanded(s)) ||
+	    s->target.depth < PROBE_TLS) {
 		connect_host(s);
 		return;
 	}
@@ -199,15 +207,17 @@ static void on_dane(void *data, const struct dane_result *tlsa)
 
 	session_enter(s);
 	s->dane = NULL;
-	if (tlsa->usable) {
-		if (!s->tlsa)
-			s->tlsa = mem_alloc(sizeof(*s->tlsa));
-		*s->tlsa = *tlsa;
-		connect_host(s);
-	} else {
+	if (!s->tlsa)
+		s->tlsa = mem_alloc(sizeof(*s->tlsa));
+	*s->tlsa = *tlsa;
+	if (is_dane_demanded(s) ? tlsa->verdict != DANE_USABLE
+				: tlsa->verdict == DANE_FAILED) {
 		s->stage = STAGE_TLS; /* the DNS of it is there */
 		remember(s, FAULT_TEMPORARY, NULL, tlsa->text);
 		next_host(s);
+	} else {
+		s->tls = trust_by_dane(tlsa->verdict);
+		connect_host(s);
 	}
 	session_leave(s);
 }
@@ -387,8 +397,9 @@ static void expect_by_dane(struct session *s, struct tls_peer *peer,
 {
 	names[0] = s->tlsa->base;
 	peer->n_names = 1;
-	if (s->found->mx_secure && s->primary->by_mx) {
-		names[peer->n_names++] = s->primary->mx_domain;
+	if (s->found->mx_secure && (!s->primary || s->primary->by_mx)) {
+		names[peer->n_names++] =
+			s->primary ? s->primary->mx_domain : s->domain;
 		if (s->found->mx_canonical[0])
 			names[peer->n_names++] = s->found->mx_canonical;
 	}

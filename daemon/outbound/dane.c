@@ -43,11 +43,12 @@ static void finish(void *data)
 	free_dane(d);
 }
 
-static void MX_PRINTF(2, 3) refuse(struct dane *d, const char *fmt, ...)
+static void MX_PRINTF(3, 4)
+	refuse(struct dane *d, enum dane_verdict verdict, const char *fmt, ...)
 {
 	va_list ap;
 
-	d->result.usable = false;
+	d->result.verdict = verdict;
 	va_start(ap, fmt);
 	vsnprintf(d->result.text, sizeof(d->result.text), fmt, ap);
 	va_end(ap);
@@ -64,9 +65,9 @@ static void take_records(struct dane *d, const struct dns_answer *answer)
 			r->records[r->n++] = *t;
 	}
 	snprintf(r->base, sizeof(r->base), "%s", d->names[d->at]);
-	r->usable = r->n > 0;
-	if (!r->usable)
-		refuse(d,
+	r->verdict = DANE_USABLE;
+	if (r->n == 0)
+		refuse(d, DANE_UNUSABLE,
 		       "DANE: no TLSA record of %s is usable: publish one of "
 		       "usage 3 or 2",
 		       d->names[d->at]);
@@ -97,14 +98,14 @@ static void on_tlsa(void *data, const struct dns_answer *answer)
 			ask(d);
 			return;
 		}
-		refuse(d,
+		refuse(d, DANE_NONE,
 		       "DANE: %s has no signed TLSA record for port %u: "
 		       "publish one, or use another tls",
 		       d->names[0], (unsigned)d->port);
 		break;
 	case DNS_FAIL:
 	case DNS_BOGUS: /* RFC 7672 2.1.2: the host is unreachable */
-		refuse(d, "DANE: the TLSA look-up for %s failed",
+		refuse(d, DANE_FAILED, "DANE: the TLSA look-up for %s failed",
 		       d->names[d->at]);
 		break;
 	}
@@ -129,7 +130,7 @@ static void add_name(struct dane *d, const char *name)
 
 static void refuse_unsigned(struct dane *d)
 {
-	refuse(d,
+	refuse(d, DANE_NONE,
 	       "DANE: DNSSEC does not vouch for the addresses of %s: sign its "
 	       "zone, or use another tls",
 	       d->host);
@@ -147,7 +148,11 @@ static void on_alias(void *data, const struct dns_answer *answer)
 		ask(d);
 		return;
 	}
-	refuse_unsigned(d);
+	if (answer->status == DNS_FAIL || answer->status == DNS_BOGUS)
+		refuse(d, DANE_FAILED,
+		       "DANE: the look-up of the alias %s failed", d->host);
+	else
+		refuse_unsigned(d);
 	finish(d);
 }
 
@@ -177,10 +182,10 @@ struct dane *dane_start(struct outbound *o, const struct lookup_host *host,
 	d->later = timer_new(o->loop, finish, d);
 	snprintf(d->host, sizeof(d->host), "%s", host->name);
 	if (host->is_address)
-		refuse(d, "DANE: %s is an address, not a host name",
+		refuse(d, DANE_NONE, "DANE: %s is an address, not a host name",
 		       host->name);
 	else if (!o->resolver || !resolver_validates(o->resolver))
-		refuse(d,
+		refuse(d, DANE_NONE,
 		       "DANE: the resolver does not validate, %s stays "
 		       "unproved (dns.trust_anchor)",
 		       host->name);

@@ -401,8 +401,7 @@ void session_protection(const struct session *s, struct session_protection *out)
 	snprintf(out->version, sizeof(out->version), "%s", tls->version);
 	snprintf(out->cipher, sizeof(out->cipher), "%s", tls->cipher);
 	snprintf(out->proof, sizeof(out->proof), "%s",
-		 trust_proof_name(
-			 s->primary ? s->primary->tls : PRIMARY_TLS_MAY, tls));
+		 trust_proof_name(s->tls, tls));
 	/* TLS-21: whoever is proved there, DNS alone has sent us to him */
 	out->unsigned_mx = (!s->primary || s->primary->by_mx) &&
 			   !(s->found && s->found->mx_secure);

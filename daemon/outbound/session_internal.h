@@ -86,6 +86,7 @@ struct session {
 	size_t host;    /* being tried */
 	size_t address; /* of it, the next one */
 	unsigned tries, host_tries;
+	enum primary_tls tls; /* asked of the host */
 	struct dane *dane;
 	struct dane_result *tlsa; /* of the host */
 	struct connector *connector;

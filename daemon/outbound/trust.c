@@ -2,6 +2,20 @@
 
 #include <stdio.h>
 
+enum primary_tls trust_by_dane(enum dane_verdict verdict)
+{
+	switch (verdict) {
+	case DANE_USABLE:
+		return PRIMARY_TLS_DANE;
+	case DANE_UNUSABLE:
+		return PRIMARY_TLS_REQUIRE;
+	case DANE_NONE:
+	case DANE_FAILED:
+		break;
+	}
+	return PRIMARY_TLS_MAY;
+}
+
 bool trust_must_verify(enum primary_tls mode)
 {
 	switch (mode) {

@@ -7,7 +7,11 @@
 
 #include "mxhold/config/config.h"
 #include "mxhold/net/tls_context.h"
+#include "mxhold/outbound/dane.h"
 
+/* What the host of a stranger gets, to whom nobody has bound us: RFC 7672 2.2,
+ * opportunistic DANE. Not for DANE_FAILED. */
+enum primary_tls trust_by_dane(enum dane_verdict verdict);
 /* verify, pin, dane: without proof nothing is sent. */
 bool trust_must_verify(enum primary_tls mode);
 /* How the server was proved, asked for or not: "name", "pin", "dane", or

@@ -30,6 +30,15 @@ START_TEST(trust__names_the_proof_of_each_mode)
 }
 END_TEST
 
+/* TLS-22 */
+START_TEST(trust__gives_a_stranger_what_its_records_ask)
+{
+	ck_assert_int_eq(trust_by_dane(DANE_USABLE), PRIMARY_TLS_DANE);
+	ck_assert_int_eq(trust_by_dane(DANE_UNUSABLE), PRIMARY_TLS_REQUIRE);
+	ck_assert_int_eq(trust_by_dane(DANE_NONE), PRIMARY_TLS_MAY);
+}
+END_TEST
+
 static const struct {
 	enum tls_doubt doubt;
 	const char *advice;
@@ -74,6 +83,7 @@ int main(void)
 {
 	return RUN_TESTS("trust",
 			 LOOP(trust__names_the_proof_of_each_mode, modes),
+			 TEST(trust__gives_a_stranger_what_its_records_ask),
 			 LOOP(trust__says_what_failed_and_what_to_do, doubts),
 			 LOOP(trust__is_brief, doubts));
 }
