@@ -14,10 +14,13 @@
 #include "mxhold/config/source.h"
 #include "mxhold/net/timer.h"
 #include "mxhold/receive/recipients_load.h"
+#include "mxhold/receive/recipients_settle.h"
 
 enum {
 	READY_MS = 5000,
 	LEAST_WAIT_MS = 100,
+	SOON_MS = 1000,
+	TRIES = 3, /* of a file that changes while it is read */
 };
 
 enum lane { /* looks that may go on at the same time */
@@ -47,7 +50,9 @@ struct look {
 	enum lane lane;
 	uint64_t serial;
 	bool sweep_first;
+	bool is_first; /* of this process */
 	/* out */
+	bool was_written; /* just now: it may go on */
 	enum recipients_looked what;
 	struct recipients_loaded count;
 	int64_t took_ms;
@@ -370,6 +375,7 @@ static void start_look(struct recipients *r, const struct config_domain *domain)
 	look->asked.accept = w->wants_accept;
 	look->asked.cancelled = &r->is_freeing;
 	look->sweep_first = !r->is_swept;
+	look->is_first = w->looked == 0;
 	r->is_swept = true;
 	w->is_due = w->wants_accept = false;
 	w->is_looking = true;
@@ -422,6 +428,23 @@ static void sweep(struct directory *d)
 		;
 }
 
+/* Whoever starts does not wait: what a file holds by then is better than
+ * nothing, and is looked at again. */
+static void look_once(struct look *look)
+{
+	if (look->is_first)
+		look->was_written = !recipients_are_at_rest(look->domain);
+	else
+		recipients_wait_for_rest(look->domain, look->asked.cancelled);
+	look->what = recipients_look(look->directory, look->domain,
+				     &look->asked, &look->count, &look->err);
+}
+
+static bool is_to_be_had_again(const struct look *look)
+{
+	return look->what == RECIPIENTS_FAILED && look->err.sys == EAGAIN;
+}
+
 static void look_on_pool(void *data)
 {
 	struct look *look = data;
@@ -429,8 +452,9 @@ static void look_on_pool(void *data)
 
 	if (look->sweep_first)
 		sweep(look->directory);
-	look->what = recipients_look(look->directory, look->domain,
-				     &look->asked, &look->count, &look->err);
+	look_once(look);
+	for (int i = 1; i < TRIES && is_to_be_had_again(look); i++)
+		look_once(look);
 	look->took_ms = clock_mono_ms() - began_ms;
 }
 
@@ -488,6 +512,8 @@ static void on_looked(void *data)
 		take_result(w, look);
 		w->is_looking = false;
 		w->looked = look->serial;
+		if (look->was_written)
+			w->next_ms = clock_mono_ms() + SOON_MS;
 	}
 	config_unref(look->config);
 	mem_free(look);

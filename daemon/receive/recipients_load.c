@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "mxhold/base/buf.h"
 #include "mxhold/base/clock.h"
@@ -10,13 +9,12 @@
 #include "mxhold/base/siphash.h"
 #include "mxhold/config/source.h"
 #include "mxhold/receive/recipients.h"
+#include "mxhold/receive/recipients_settle.h"
 #include "mxhold/receive/recipients_source.h"
 
 enum {
 	/* A confirmation that changes nothing else is written so often. */
 	CONFIRM_MS = 60 * 1000,
-	/* File systems stamp times by the tick of a clock. */
-	YOUNG_MS = 100,
 };
 
 struct source {
@@ -279,7 +277,7 @@ take(struct loading *l, struct recipients_loaded *n, struct error *err)
 static enum recipients_looked
 look(struct loading *l, struct recipients_loaded *n, struct error *err)
 {
-	bool is_same = false;
+	bool is_same = false, is_settled;
 
 	if (l->asked->accept && l->is.refused)
 		l->is.accepted = true;
@@ -289,6 +287,11 @@ look(struct loading *l, struct recipients_loaded *n, struct error *err)
 	}
 	if (read_sources(l, &is_same, err))
 		return RECIPIENTS_FAILED;
+	if (recipients_fingerprint(l->domain, &is_settled) != l->fingerprint) {
+		error_set(err, "a file changed while it was read");
+		err->sys = EAGAIN;
+		return RECIPIENTS_FAILED;
+	}
 	return is_same ? RECIPIENTS_SAME : take(l, n, err);
 }
 
@@ -452,47 +455,4 @@ struct directory_load *recipients_gather(struct directory *d,
 	if (err)
 		*err = why;
 	return load;
-}
-
-/* ---- what tells that something changed ---- */
-
-static void look_at_file(const char *file, struct stat *st, bool *is_settled)
-{
-	int64_t modified_ms;
-
-	if (stat(file, st)) {
-		st->st_size = -1;
-		return;
-	}
-	modified_ms = (int64_t)st->st_mtim.tv_sec * 1000 +
-		      st->st_mtim.tv_nsec / 1000000;
-	if (clock_wall_ms() - modified_ms < YOUNG_MS)
-		*is_settled = false;
-}
-
-uint64_t recipients_fingerprint(const struct config_domain *domain,
-				bool *is_settled)
-{
-	/* Another key when lines come to mean something else. */
-	static const uint64_t key[2] = {0x6d78686f6c64, 0x7263707473};
-	uint64_t sum = domain->recipients.n;
-
-	*is_settled = true;
-	for (size_t i = 0; i < domain->recipients.n; i++) {
-		const char *source = domain->recipients.v[i];
-		struct stat st = {0};
-		char text[512];
-		int n;
-
-		sum += siphash(key, slice_str(source));
-		if (config_source_kind(source) != SOURCE_FILE)
-			continue;
-		look_at_file(source, &st, is_settled);
-		n = snprintf(text, sizeof(text), "%zu %ju %ju %jd %jd.%ld", i,
-			     (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
-			     (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
-			     st.st_mtim.tv_nsec);
-		sum += siphash(key, slice_make(text, (size_t)n));
-	}
-	return sum;
 }

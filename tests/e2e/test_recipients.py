@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import mxtest
 from mxtest import wait_for
@@ -262,6 +263,36 @@ class Recipients(mxtest.Case):
         self.start()
         self.assertEqual(self.rcpt("user@example.test"), 451)
         self.stop()
+
+    # Files under way
+
+    def write_slowly(self, names, asked):
+        """True: without a pause of a second; what was asked meanwhile is in `asked`."""
+        longest, last = 0, time.monotonic()
+        with open(self.path("list"), "w", encoding="ascii") as f:
+            f.write("\n".join(names[:8]) + "\n")
+            for _ in range(60):     # more than two times `refresh`
+                f.write("# still at it\n")
+                f.flush()
+                longest, last = max(longest, time.monotonic() - last), time.monotonic()
+                asked.append(self.rcpt("u9@example.test"))
+                time.sleep(0.05)
+            f.write("\n".join(names[8:]) + "\n")
+        return longest < 0.9
+
+    def test_a_file_that_is_being_written_is_not_read_yet(self):
+        names = [f"u{n}" for n in range(11)]
+        self.source = f'"{self.path("list")}"'
+        self.write("list", "\n".join(names[:10]) + "\n")
+        self.start()
+        for _ in range(20):     # where the machine is too busy, another time
+            wait_for("the list", lambda: self.rcpt("u9@example.test") == 250)
+            asked = []
+            if self.write_slowly(names, asked):
+                self.assertEqual(set(asked), {250})
+                break
+        wait_for("the new list", lambda: self.rcpt("u10@example.test") == 250)
+        self.assertEqual(self.rcpt("u9@example.test"), 250)
 
     # Lists that shrink
 

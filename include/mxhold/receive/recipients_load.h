@@ -41,7 +41,8 @@ struct recipients_loaded {
 };
 
 /* err says why when it is neither taken nor the same. A look that was
- * cancelled leaves no trace (err.sys is ECANCELED). */
+ * cancelled leaves no trace (err.sys is ECANCELED); one at a file that changed
+ * meanwhile should be had again (EAGAIN). */
 enum recipients_looked recipients_look(struct directory *d,
 				       const struct config_domain *domain,
 				       const struct recipients_asked *asked,
@@ -57,12 +58,5 @@ struct directory_load *recipients_gather(struct directory *d,
 					 const struct config_domain *domain,
 					 const atomic_bool *cancelled,
 					 struct error *err);
-/*
- * Changes when a file does (names, sizes, times, inodes) or when other
- * sources are named; a file that cannot be looked at changes it too. Not
- * settled: a file is so young that it may change again without being seen to.
- */
-uint64_t recipients_fingerprint(const struct config_domain *domain,
-				bool *is_settled);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "mxhold/net/loop.h"
 #include "mxhold/receive/recipients_load.h"
+#include "mxhold/receive/recipients_settle.h"
 #include "rig.h"
 
 static struct rig rig;

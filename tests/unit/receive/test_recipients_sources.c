@@ -2,8 +2,12 @@
 #include "mxhold/base/clock.h"
 #include "mxhold/receive/recipients.h"
 #include "mxhold/receive/recipients_load.h"
+#include "mxhold/receive/recipients_settle.h"
 #include "rig.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct rig rig;
@@ -128,6 +132,56 @@ START_TEST(recipients_sources__hash_with_one_salt)
 		ck_assert_msg(strstr(err.text, salts[_i].says), "%s", err.text);
 		ck_assert_int_eq(listed("eve@example.com"), LISTED_YES);
 	}
+	rig_done(&rig);
+}
+END_TEST
+
+/* The script writes to the file that stands behind it. */
+START_TEST(recipients_sources__a_file_that_changes_meanwhile_is_no_list)
+{
+	char file[128], script[512];
+
+	begin(FOUR, ", \"/dev/null\"");
+	snprintf(file, sizeof(file), "%s/more", rig.dir);
+	rig_write(&rig, "more", "zoe\n");
+	rig.config->domains[0].recipients.v[1] = file;
+	snprintf(script, sizeof(script), FOUR "\necho ann >>%s\n", file);
+	write_script(script);
+	ck_assert_int_eq(look(false), RECIPIENTS_FAILED);
+	ck_assert_int_eq(err.sys, EAGAIN);
+	ck_assert_str_eq(err.text, "a file changed while it was read");
+	ck_assert_int_eq(listed("zoe@example.com"), LISTED_NO);
+	ck_assert_int_eq(listed("eve@example.com"), LISTED_YES);
+	write_script(FOUR);
+	ck_assert_int_eq(look(false), RECIPIENTS_TAKEN);
+	ck_assert_int_eq(listed("zoe@example.com"), LISTED_YES);
+	rig_done(&rig);
+}
+END_TEST
+
+static const struct {
+	int age_s;
+	bool is_at_rest;
+} ages[] = {{0, false}, {-3600, true}, {2, true}, {86400, true}};
+
+START_TEST(recipients_sources__a_file_is_at_rest_after_a_second)
+{
+	struct timespec times[2];
+	char file[128];
+
+	begin(FOUR, ", \"/dev/null\"");
+	snprintf(file, sizeof(file), "%s/rcpt", rig.dir);
+	rig.config->domains[0].recipients.v[1] = file;
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec -= ages[_i].age_s;
+	times[1] = times[0];
+	ck_assert_int_eq(utimensat(AT_FDCWD, file, times, 0), 0);
+	clock_fake(clock_mono_ms(), times[0].tv_sec * 1000 +
+					    times[0].tv_nsec / 1000000 +
+					    ages[_i].age_s * 1000);
+	ck_assert(recipients_are_at_rest(&rig.config->domains[0]) ==
+		  ages[_i].is_at_rest);
+	clock_fake_off();
 	rig_done(&rig);
 }
 END_TEST
@@ -339,6 +393,9 @@ int main(void)
 		LOOP(recipients_sources__one_that_fails_leaves_the_list,
 		     failing),
 		LOOP(recipients_sources__hash_with_one_salt, salts),
+		TEST(recipients_sources__a_file_that_changes_meanwhile_is_no_list),
+		LOOP(recipients_sources__a_file_is_at_rest_after_a_second,
+		     ages),
 		TEST(recipients_sources__are_taken_together_or_not_at_all),
 		LOOP(recipients_sources__a_small_list_waits_to_be_confirmed,
 		     small),
