@@ -71,6 +71,10 @@ static const char *advice(enum tls_doubt doubt)
 
 void trust_explain(const struct tls_info *info, char *out, size_t room)
 {
-	snprintf(out, room, "the server is not proved: %s; %s", info->problem,
-		 advice(info->doubt));
+	bool which = info->doubt == TLS_DOUBT_DATE ||
+		     info->doubt == TLS_DOUBT_ISSUER;
+
+	snprintf(out, room, "the server is not proved: %s%s%.60s%s; %s",
+		 info->problem, which ? " (" : "", which ? info->peer_name : "",
+		 which ? ")" : "", advice(info->doubt));
 }

@@ -18,7 +18,7 @@ def rows():
         "good": ((), TLS, TLS, TLS, TLS, TLS),
         "self": ((), TLS, TLS, "self-signed", TLS, TLS),
         "wrong": ((), TLS, TLS, named + ", its certificate names wrong.test", TLS, TLS),
-        "expired": ((), TLS, TLS, "expired; renew it", TLS, TLS),
+        "expired": ((), TLS, TLS, "expired (CN=x); renew it", TLS, TLS),
         "nul": ((), TLS, TLS, named, TLS, TLS),
         "stars": ((), TLS, TLS, named + ", its certificate names *.*", TLS, TLS),
         "cn": ((), TLS, TLS, named + ", its certificate names no host", TLS, TLS),
