@@ -1,15 +1,15 @@
 #!/bin/bash
 # Measures everything that docs/benchmarks.md shows, and puts the tables there: each stands between
 # "<!-- table: NAME -->" and "<!-- end -->". Best on a machine with nothing else to do.
-# usage: all.sh [STEP...]    steps, default all (about 45 minutes, 10 GB in $MXBENCH_DATA):
-#   accept store both idle held scale profile recipients    measure; accept is three runs of all peers
+# usage: all.sh [STEP...]    steps, default all (about 55 minutes, 10 GB in $MXBENCH_DATA):
+#   accept drain store both idle held scale profile recipients    measure; accept is three runs of all peers
 #   docs                                    only put the tables of what was measured into the document
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 document=$HERE/../../docs/benchmarks.md
 tables=$CACHE/tables
 mkdir -p "$tables"
-[[ $# -gt 0 ]] || set -- accept store both idle held scale profile recipients docs
+[[ $# -gt 0 ]] || set -- accept drain store both idle held scale profile recipients docs
 
 # into NAME COMMAND...: its output is the table of that name, once it has succeeded.
 into() {
@@ -71,6 +71,10 @@ put_tables() {
 for step in "$@"; do
     case $step in
     accept | idle) "$step" ;;
+    drain)
+        "$HERE/peers.sh" setup
+        into drain "$HERE/drain.sh"
+        ;;
     store | both | held | scale | profile | recipients) into "$step" "$HERE/$step.sh" ;;
     docs) put_tables ;;
     *) die "no such step: $step" ;;

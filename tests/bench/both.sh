@@ -35,22 +35,10 @@ filled() {
     generator "$queue" >/dev/null
     sleep 2 # first attempts fail, as they have in any real outage
 }
-# open_sink MESSAGES: the primary is back; $notes/trace tells what it got when.
-open_sink() {
-    rm -f "$notes/pipe"
-    mkfifo "$notes/pipe"
-    smtp_sink -c -m 1000 -u nobody -h primary.example.test "127.0.0.1:$PRIMARY_PORT" 512 >"$notes/pipe" 2>/dev/null &
-    SINK=$!
-    "$TOOLS/sink_watch" "$1" 300 "$notes/trace" <"$notes/pipe" >"$notes/drained" &
-    WATCH=$!
-    banner "$PRIMARY_PORT" 10
+# back MESSAGES: the primary is there again; $notes/trace tells what it got when.
+back() {
+    open_sink "$1" 300 "$notes/drained" "$notes/trace"
     flush >/dev/null
-}
-close_sink() {
-    wait "$WATCH"
-    kill "$SINK" 2>/dev/null || true
-    wait "$SINK" 2>/dev/null || true
-    SINK=
 }
 # drained FROM TO: messages a second that the primary got between two times.
 drained() {
@@ -70,13 +58,13 @@ for ((run = 1; run <= runs; run++)); do
     record both "$key" "$run" accept_alone_p99_ms "$(cut -d' ' -f4 "$notes/accept")" >&2
 
     filled
-    open_sink "$queue"
+    back "$queue"
     close_sink
     read -r first last count <"$notes/drained"
     record both "$key" "$run" drain_alone "$(calc "$count / ($last - $first)")" >&2
 
     filled
-    open_sink $((queue + load))
+    back $((queue + load))
     sleep 1 # past the canary and the ramp
     began=$(now)
     generator "$load" >"$notes/accept"
