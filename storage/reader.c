@@ -406,10 +406,15 @@ static int append_chunks(struct reader *r, uint64_t id,
 			 const struct message_record *rec, uint32_t *chunk,
 			 uint32_t end, struct buf *out)
 {
+	uint64_t at = (uint64_t)*chunk * CHUNK_SIZE;
 	uint8_t key[KEY_BODY];
 	MDB_val v;
 	int rc = 0;
 
+	if (buf_reserve(out,
+			(size_t)MX_MIN(rec->size - at,
+				       (uint64_t)(end - *chunk) * CHUNK_SIZE)))
+		return ENOMEM;
 	for (; *chunk < end && !rc; (*chunk)++) {
 		key_body(key, id, *chunk);
 		rc = snapshot_get(r, TABLE_BODY, key, sizeof(key), &v);
