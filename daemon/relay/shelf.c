@@ -1,12 +1,14 @@
 #include "mxhold/relay/shelf.h"
 
 #include "mxhold/base/assert.h"
+#include "mxhold/base/clock.h"
 #include "mxhold/base/mem.h"
 #include "mxhold/net/digest.h"
 #include "mxhold/net/timer.h"
 
 enum {
-	NO_SEAT_MS = 1000 /* the store had no reader left: ask again */
+	NO_SEAT_MS = 1000, /* the store had no reader left: ask again */
+	SLOW_US = 1000     /* a read that took so long waited for the disk */
 };
 
 struct shelf {
@@ -15,12 +17,13 @@ struct shelf {
 	struct directory *directory;
 	struct list free_seats, waiting;
 	size_t n_seats, n_busy;
-	struct timer *again;
+	bool is_slow; /* what was read last was not in memory */
+	struct timer *turn;
 };
 
 static void serve(struct shelf *s);
 
-static void on_again(void *data)
+static void on_turn(void *data)
 {
 	serve(data);
 }
@@ -35,7 +38,7 @@ struct shelf *shelf_new(struct loop *l, struct store *store,
 	s->directory = directory;
 	list_init(&s->free_seats);
 	list_init(&s->waiting);
-	s->again = timer_new(l, on_again, s);
+	s->turn = timer_new(l, on_turn, s);
 	return s;
 }
 
@@ -47,6 +50,8 @@ static struct shelf_seat *new_seat(struct shelf *s)
 	if (!reader)
 		return NULL;
 	seat = mem_alloc(sizeof(*seat));
+	seat->shelf = s;
+	list_init(&seat->tasks);
 	seat->reader = reader;
 	seat->directory = directory_reader_new(s->directory, digest_sha256);
 	s->n_seats++;
@@ -64,50 +69,79 @@ static struct shelf_seat *take_seat(struct shelf *s)
 	return s->n_seats < SHELF_SEATS ? new_seat(s) : NULL;
 }
 
+/* On a thread of the pool. */
 static void on_work(void *data)
 {
-	struct shelf_task *task = data;
+	struct shelf_seat *seat = data;
+	int64_t from_us = clock_mono_us();
 
-	task->fn(task->data, task->seat);
+	LIST_FOR_EACH (it, &seat->tasks) {
+		struct shelf_task *task =
+			MX_CONTAINER_OF(it, struct shelf_task, item);
+
+		task->fn(task->data, seat);
+	}
+	seat->took_us = clock_mono_us() - from_us;
 }
 
+/* The owner may submit again, or be gone, as soon as it is told. */
 static void on_done(void *data)
 {
-	struct shelf_task *task = data;
-	struct shelf *s = task->shelf;
+	struct shelf_seat *seat = data;
+	struct shelf *s = seat->shelf;
+	struct list done;
 
-	list_append(&s->free_seats, &task->seat->item);
-	task->seat = NULL;
+	list_init(&done);
+	list_move(&done, &seat->tasks);
+	s->is_slow = seat->took_us > (int64_t)seat->n * SLOW_US;
+	seat->n = 0;
+	list_append(&s->free_seats, &seat->item);
 	s->n_busy--;
 	serve(s);
-	task->done(task->data);
+	while (!list_empty(&done)) {
+		struct shelf_task *task =
+			MX_CONTAINER_OF(done.next, struct shelf_task, item);
+
+		list_remove(&task->item);
+		task->done(task->data);
+	}
+}
+
+static void take_tasks(struct shelf *s, struct shelf_seat *seat)
+{
+	size_t max = s->is_slow ? 1 : SHELF_SHARE;
+
+	while (seat->n < max && !list_empty(&s->waiting)) {
+		struct list *item = s->waiting.next;
+
+		list_remove(item);
+		list_append(&seat->tasks, item);
+		seat->n++;
+	}
+	s->n_busy++;
+	loop_work(s->loop, on_work, on_done, seat);
 }
 
 static void serve(struct shelf *s)
 {
 	while (!list_empty(&s->waiting)) {
 		struct shelf_seat *seat = take_seat(s);
-		struct shelf_task *task;
 
 		if (!seat) {
 			if (s->n_busy == 0)
-				timer_start(s->again, NO_SEAT_MS);
+				timer_start(s->turn, NO_SEAT_MS);
 			return;
 		}
-		task = MX_CONTAINER_OF(s->waiting.next, struct shelf_task,
-				       item);
-		list_remove(&task->item);
-		task->seat = seat;
-		s->n_busy++;
-		loop_work(s->loop, on_work, on_done, task);
+		take_tasks(s, seat);
 	}
 }
 
+/* Others may follow in this turn. */
 void shelf_submit(struct shelf *s, struct shelf_task *task)
 {
-	task->shelf = s;
 	list_append(&s->waiting, &task->item);
-	serve(s);
+	if (!timer_is_active(s->turn))
+		timer_start(s->turn, 0);
 }
 
 void shelf_free(struct shelf *s)
@@ -121,6 +155,6 @@ void shelf_free(struct shelf *s)
 		reader_free(seat->reader);
 		mem_free(seat);
 	}
-	timer_free(s->again);
+	timer_free(s->turn);
 	mem_free(s);
 }

@@ -36,6 +36,18 @@ static inline void list_remove(struct list *item)
 	list_init(item);
 }
 
+/* All of `from` behind what `to` has. */
+static inline void list_move(struct list *to, struct list *from)
+{
+	if (list_empty(from))
+		return;
+	from->next->prev = to->prev;
+	to->prev->next = from->next;
+	from->prev->next = to;
+	to->prev = from->prev;
+	list_init(from);
+}
+
 #define LIST_FOR_EACH(it, head) \
 	for (struct list *it = (head)->next; it != (head); it = it->next)
 

@@ -54,9 +54,30 @@ START_TEST(list__may_be_emptied_while_walked)
 }
 END_TEST
 
+START_TEST(list__takes_over_all_of_another)
+{
+	struct item a = {.value = 1}, b = {.value = 2}, c = {.value = 3};
+	struct list to, from;
+
+	list_init(&to);
+	list_init(&from);
+	list_move(&to, &from);
+	ck_assert(list_empty(&to));
+	list_append(&to, &a.link);
+	list_append(&from, &b.link);
+	list_append(&from, &c.link);
+	list_move(&to, &from);
+	ck_assert_int_eq(sum(&to), 123);
+	ck_assert(list_empty(&from));
+	list_remove(&c.link);
+	ck_assert_int_eq(sum(&to), 12);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("list",
 			 TEST(list__keeps_order_and_loses_what_is_removed),
-			 TEST(list__may_be_emptied_while_walked));
+			 TEST(list__may_be_emptied_while_walked),
+			 TEST(list__takes_over_all_of_another));
 }
