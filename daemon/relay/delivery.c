@@ -20,6 +20,7 @@ static void on_sent(void *data, const struct session_result *result);
 const struct link_user delivery_user = {
 	.on_body = reading_on_body,
 	.on_sent = on_sent,
+	.on_settled = passing_on_settled,
 };
 
 /* --- start: read it ----------------------------------------------------- */
@@ -406,7 +407,9 @@ static bool any_next(const struct delivery *d)
 static void settle_or_go_on(struct delivery *d)
 {
 	d->state = DELIVERY_SETTLING;
-	if (!settling_begin(d))
+	if (settling_begin(d))
+		passing_on(d);
+	else
 		delivery_go_on(d);
 }
 
@@ -430,6 +433,7 @@ static void on_sent(void *data, const struct session_result *result)
 	struct outcome out;
 	bool insist, was_open;
 
+	handing_heard(d->relay->handing, &d->end);
 	if (d->load != LOAD_OK) {
 		not_read(d);
 		return;
@@ -481,8 +485,9 @@ void delivery_go_on(struct delivery *d)
 {
 	if (d->good && d->lane && !d->lane->is_report)
 		prober_tell(d->relay->parts.prober, d->lane->name, HEALTH_GOOD,
-			    "delivered", d->link ? d->link->session : NULL);
+			    "delivered", passing_session(d));
 	d->good = false;
+	passing_settled(d);
 	if (!may_send_again(d)) {
 		delivery_end(d);
 		return;
@@ -528,15 +533,6 @@ void delivery_break_off(struct delivery *d, bool wherever)
 	settle_or_go_on(d);
 }
 
-static uint32_t uses_max(const struct delivery *d)
-{
-	uint32_t most = relay_drain_of(d->relay, d->dest)->per_connection;
-
-	if (d->lane->carries)
-		most = MX_MIN(most, d->lane->carries);
-	return MX_MAX(most, 1);
-}
-
 static enum delivery_expired how_expired(const struct delivery *d)
 {
 	if (d->job)
@@ -572,18 +568,19 @@ void delivery_end(struct delivery *d)
 	struct relay *r = d->relay;
 	struct link *link = d->link;
 
-	MX_ASSERT(d->state != DELIVERY_ENDED);
+	MX_ASSERT(d->state != DELIVERY_ENDED && !d->passed);
 	if (is_to_be_removed(d)) {
 		settling_remove(d);
 		return;
 	}
 	map_remove(&r->in_flight, relay_id_key(&d->id));
 	list_remove(&d->item);
+	handing_heard(r->handing, &d->end);
 	d->link = NULL;
 	d->state = DELIVERY_ENDED;
 	if (d->lane) {
 		if (link)
-			pool_give_back(link, uses_max(d));
+			pool_give_back(link, passing_uses_max(d));
 		if (is_left(d)) /* the oldest still: before those read ahead */
 			dest_drop_pages(d->dest);
 		dest_wake(d->dest);

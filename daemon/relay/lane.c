@@ -103,16 +103,30 @@ void lane_mark(struct lane *l)
 
 /* --- what next? --------------------------------------------------------- */
 
+/* What hangs from before an outage is no load; what only waits for its commit,
+ * while its session goes on, takes nobody's place. */
 static size_t count_deliveries(const struct lane *l)
 {
 	size_t n = 0;
 
-	LIST_FOR_EACH (it, &l->deliveries)
-		n += MX_CONTAINER_OF(it, struct delivery, item)->era == l->era;
+	LIST_FOR_EACH (it, &l->deliveries) {
+		struct delivery *d = MX_CONTAINER_OF(it, struct delivery, item);
+
+		n += d->era == l->era && !d->passed;
+	}
 	return n;
 }
 
-static bool goes_alone(const struct lane *l)
+static bool has_deliveries(const struct lane *l)
+{
+	LIST_FOR_EACH (it, &l->deliveries) {
+		if (MX_CONTAINER_OF(it, struct delivery, item)->era == l->era)
+			return true;
+	}
+	return false;
+}
+
+bool lane_goes_alone(const struct lane *l)
 {
 	return window_is_canary(&l->window) ||
 	       l->breaker.state == BREAKER_TRYING;
@@ -120,7 +134,8 @@ static bool goes_alone(const struct lane *l)
 
 static uint32_t limit_of(const struct lane *l)
 {
-	return goes_alone(l) || l->is_report ? 1 : window_limit(&l->window);
+	return lane_goes_alone(l) || l->is_report ? 1
+						  : window_limit(&l->window);
 }
 
 /* With one session the order is kept, even where a later message was read
@@ -149,11 +164,14 @@ static size_t count_waiting(const struct lane *l)
 }
 
 /* Read ahead, so that a session that is free finds its next message. */
+static size_t ahead(const struct lane *l)
+{
+	return lane_goes_alone(l) ? 0 : MX_MIN(limit_of(l), PREFETCH_MAX);
+}
+
 static size_t capacity(const struct lane *l)
 {
-	uint32_t limit = limit_of(l);
-
-	return goes_alone(l) ? 1 : limit + MX_MIN(limit, PREFETCH_MAX);
+	return limit_of(l) + ahead(l);
 }
 
 /* The destination with the oldest due row of that class. */
@@ -209,14 +227,17 @@ static bool may_load(const struct lane *l, size_t n)
 	       (n == 0 || l->relay->n_deliveries < IN_FLIGHT_MAX);
 }
 
+/* Several at once where there are several to come: they share the way to the
+ * work pool and back (shelf.h). */
 static void load_ahead(struct lane *l, int64_t now_ms)
 {
 	size_t n = count_deliveries(l);
 
+	if (n + ahead(l) / 2 > capacity(l))
+		return;
 	while (may_load(l, n)) {
 		if (!start_next(l, now_ms)) {
-			if (n == 0)
-				l->forced = false;
+			l->forced = l->forced && has_deliveries(l);
 			return;
 		}
 		n++;
@@ -269,7 +290,7 @@ static void send_waiting(struct lane *l)
 
 		if (window_wait_us(&l->window, clock_mono_us()) > 0)
 			return;
-		if (goes_alone(l) &&
+		if (lane_goes_alone(l) &&
 		    pool_count(&l->pool, LINK_BUSY, l->era) > 0)
 			return;
 		link = pool_take(&l->pool, &delivery_user, d);

@@ -24,6 +24,7 @@ void pool_init(struct pool *p, struct loop *l, struct outbound *o,
 	p->events = events;
 	p->data = data;
 	p->n = 0;
+	p->last_serial = 0;
 	list_init(&p->links);
 }
 
@@ -34,6 +35,7 @@ void pool_open(struct pool *p, const struct session_target *target,
 
 	l->pool = p;
 	l->era = era;
+	l->serial = ++p->last_serial;
 	l->state = LINK_OPENING;
 	l->idle = timer_new(p->loop, on_idle_over, l);
 	list_append(&p->links, &l->item);
@@ -139,6 +141,41 @@ void pool_give_back(struct link *l, uint32_t max_uses)
 		timer_start(l->idle, POOL_IDLE_MS);
 	}
 	p->events->on_idle(p->data);
+}
+
+uint64_t pool_pass_on(struct link *l, uint32_t max_uses)
+{
+	uint64_t serial = l->serial;
+
+	MX_ASSERT(!l->owes);
+	l->owes = true;
+	pool_give_back(l, max_uses);
+	return serial;
+}
+
+struct link *pool_find(const struct pool *p, uint64_t serial)
+{
+	LIST_FOR_EACH (it, &p->links) {
+		struct link *l = MX_CONTAINER_OF(it, struct link, item);
+
+		if (l->serial == serial)
+			return l;
+	}
+	return NULL;
+}
+
+void pool_settled(struct pool *p, uint64_t serial, bool kept)
+{
+	struct link *l = pool_find(p, serial);
+
+	if (!l) /* it has ended meanwhile */
+		return;
+	MX_ASSERT(l->owes);
+	l->owes = false;
+	if (l->state == LINK_BUSY)
+		l->user->on_settled(l->data, kept);
+	else if (!kept)
+		pool_drop(l);
 }
 
 void pool_drop(struct link *l)

@@ -181,27 +181,38 @@ static void give_slice(struct delivery *d)
 {
 	bool last = d->next_chunk == 0;
 
-	d->body_wanted = false;
 	if (last && failpoint_hit("before-primary-dot")) {
 		session_body_failed(d->link->session);
 		return;
 	}
 	d->end_given = last;
+	if (last)
+		handing_expect(d->relay->handing, &d->end);
 	session_body(d->link->session, buf_slice(&d->body), last);
 	if (!last)
 		submit(d, read_slice, on_slice);
+}
+
+/* What the session waits for, once it is there and may be given. */
+void reading_go_on(struct delivery *d)
+{
+	if (d->state != DELIVERY_SENDING || d->reading || !d->body_wanted)
+		return;
+	if (d->next_chunk == 0 && d->load == LOAD_OK && !passing_may_end(d))
+		return;
+	d->body_wanted = false;
+	if (d->load == LOAD_OK)
+		give_slice(d);
+	else
+		session_body_failed(d->link->session);
 }
 
 void reading_on_body(void *data)
 {
 	struct delivery *d = data;
 
-	if (d->reading)
-		d->body_wanted = true;
-	else if (d->load != LOAD_OK)
-		session_body_failed(d->link->session);
-	else
-		give_slice(d);
+	d->body_wanted = true;
+	reading_go_on(d);
 }
 
 static void read_slice(void *data, struct shelf_seat *seat)
@@ -223,14 +234,7 @@ static void on_slice(void *data)
 		delivery_forget(d);
 		return;
 	}
-	if (d->state != DELIVERY_SENDING)
-		return;
-	if (d->load != LOAD_OK) {
-		if (d->body_wanted)
-			session_body_failed(d->link->session);
-	} else if (d->body_wanted) {
-		give_slice(d);
-	}
+	reading_go_on(d);
 }
 
 /* For another transaction: from the beginning. */

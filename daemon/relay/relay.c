@@ -41,6 +41,7 @@ struct relay *relay_new(const struct relay_parts *parts)
 	list_init(&r->lanes);
 	map_init(&r->in_flight);
 	r->turn = timer_new(parts->loop, on_turn, r);
+	r->handing = handing_new(r);
 	r->look = timer_new(parts->loop, on_look, r);
 	r->grace = timer_new(parts->loop, on_grace, r);
 	r->idle = timer_new(parts->loop, on_idle, r);
@@ -65,6 +66,7 @@ void relay_free(struct relay *r)
 	mailbox_free(r->mailbox);
 	reader_free(r->reader);
 	timer_free(r->turn);
+	handing_free(r->handing);
 	timer_free(r->look);
 	timer_free(r->grace);
 	timer_free(r->idle);
@@ -155,7 +157,7 @@ static void on_settled(void *data, struct mpsc_node *note)
 {
 	struct job *job = MX_CONTAINER_OF(note, struct job, node);
 
-	(void)data;
+	handing_done(((struct relay *)data)->handing);
 	settling_done(job->data);
 }
 

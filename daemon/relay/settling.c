@@ -215,7 +215,7 @@ bool settling_begin(struct delivery *d)
 	fill_job(d, n);
 	settling_add_report(d);
 	d->job = &d->settle.job;
-	writer_submit(d->relay->parts.writer, d->job);
+	handing_submit(d->relay->handing, d->job);
 	return true;
 }
 
@@ -226,7 +226,7 @@ bool settling_late(struct delivery *d)
 	if (!d->settle.report)
 		return false;
 	d->job = &d->settle.job;
-	writer_submit(d->relay->parts.writer, d->job);
+	handing_submit(d->relay->handing, d->job);
 	return true;
 }
 
@@ -377,7 +377,7 @@ static void on_again(void *data)
 {
 	struct delivery *d = data;
 
-	writer_submit(d->relay->parts.writer, d->job);
+	handing_submit(d->relay->handing, d->job);
 }
 
 /*
@@ -391,6 +391,7 @@ static void try_again(struct delivery *d)
 		pool_drop(d->link);
 	d->link = NULL;
 	d->more = false;
+	passing_failed(d);
 	if (d->relay->grace_over) {
 		delivery_end(d);
 		return;
@@ -456,7 +457,7 @@ static void submit_change(struct delivery *d, enum change change,
 	mem_free(d->change);
 	d->change = c;
 	d->job = &c->job;
-	writer_submit(d->relay->parts.writer, d->job);
+	handing_submit(d->relay->handing, d->job);
 }
 
 void settling_remove(struct delivery *d)

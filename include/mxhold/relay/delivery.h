@@ -99,9 +99,11 @@ struct delivery {
 	uint16_t batch_rcpt[DELIVERY_RCPTS_MAX]; /* index into rcpts */
 	bool more;      /* another transaction follows the commit */
 	bool end_given; /* the last of the content is with the session */
+	struct handing_end end; /* ... and its reply is awaited */
 	bool maybe_duplicate, good;
 
 	/* the commit */
+	uint64_t passed; /* the link that goes on meanwhile; 0 = none */
 	struct job *job; /* under way: settle or change */
 	struct job_settle settle;
 	struct job_change *change; /* to quarantine, or away */
@@ -141,6 +143,20 @@ void delivery_forget(struct delivery *d); /* ended, and nobody reads */
 void reading_load(struct delivery *d);
 void reading_on_body(void *data);         /* the session wants content */
 void reading_restart(struct delivery *d); /* for another transaction */
+void reading_go_on(struct delivery *d);   /* its end may be given out */
+
+/* passing.c */
+/* Messages that its session carries. */
+uint32_t passing_uses_max(const struct delivery *d);
+/* Its job is under way: others may have its session, as far as their end. */
+void passing_on(struct delivery *d);
+bool passing_may_end(const struct delivery *d);
+void passing_settled(struct delivery *d); /* the job is done */
+void passing_failed(struct delivery *d);  /* the store could not keep it */
+/* The session it was sent over, if there still is one. */
+const struct session *passing_session(const struct delivery *d);
+/* The message before it over this link is settled, or could not be. */
+void passing_on_settled(void *data, bool kept);
 
 /* teaching.c: tells who learns what was said of the recipients just sent. */
 void teaching_tell(const struct delivery *d,

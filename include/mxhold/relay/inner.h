@@ -11,6 +11,8 @@
  *	delivery.c	one message: handed over
  *	reading.c	read from the store
  *	settling.c	what became of it, into the queue
+ *	handing.c	together with others
+ *	passing.c	its session goes on meanwhile
  *	reporting.c	and who is told
  *	teaching.c	what it says of who is ours
  *	expiry.c	what has waited too long
@@ -103,6 +105,12 @@ struct passed_over {
 	uint32_t dest;
 };
 
+/* The end of a message was given out, and its reply is awaited. */
+struct handing_end {
+	struct list item;
+	int64_t at_us; /* mono; 0 = it is not */
+};
+
 struct relay {
 	struct relay_parts parts;
 	const struct config *config; /* a reference */
@@ -116,10 +124,11 @@ struct relay {
 	struct map in_flight; /* id -> struct delivery */
 	size_t n_deliveries;  /* also those that only wait to be freed */
 	struct timer *turn;   /* marked lanes run in the next turn */
-	bool look_wanted;     /* destinations may be new or have mail again */
-	bool reports_wanted;  /* the same of the reports' */
-	struct timer *look;   /* not too often; and the next report due */
-	int64_t looked_ms;    /* mono */
+	struct handing *handing;
+	bool look_wanted;    /* destinations may be new or have mail again */
+	bool reports_wanted; /* the same of the reports' */
+	struct timer *look;  /* not too often; and the next report due */
+	int64_t looked_ms;   /* mono */
 	struct expiry *expiry;
 	struct delay *delay;
 	struct passed_over unreadable[UNREADABLE_MAX];
@@ -190,6 +199,8 @@ void lane_view(const struct lane *l, struct relay_view *out);
 bool lane_suspect(struct lane *l, uint64_t id); /* true: it was one before */
 void lane_cool(struct lane *l, int64_t ms);
 bool lane_is_idle(const struct lane *l);
+/* Canary or breaker: one message at a time, from start to end. */
+bool lane_goes_alone(const struct lane *l);
 void lane_free(struct lane *l);
 size_t lane_count_reports(const struct relay *r);
 
@@ -202,6 +213,15 @@ const struct config_primary *lane_report_primary(const struct relay *r);
 bool lane_is_held(const struct lane *l);
 /* Looks at the primary's state, and notes when it has come back. */
 bool lane_may_send(struct lane *l, int64_t mono_ms);
+
+/* handing.c */
+struct handing *handing_new(struct relay *r);
+void handing_free(struct handing *h);
+void handing_submit(struct handing *h, struct job *job); /* to the writer */
+void handing_done(struct handing *h);                    /* one is back */
+/* The end of a message is out; its reply was heard, or nobody waits for it. */
+void handing_expect(struct handing *h, struct handing_end *e);
+void handing_heard(struct handing *h, struct handing_end *e);
 
 /* expiry.c */
 struct expiry *expiry_new(struct relay *r);

@@ -20,10 +20,12 @@ enum link_state {
 	LINK_BUSY
 };
 
-/* Whoever has taken a link hears its transaction. */
+/* Whoever has taken a link hears its transaction, and what became of the
+ * message before it while `owes` was set. */
 struct link_user {
 	void (*on_body)(void *data);
 	void (*on_sent)(void *data, const struct session_result *result);
+	void (*on_settled)(void *data, bool kept);
 };
 
 struct link {
@@ -31,9 +33,11 @@ struct link {
 	struct pool *pool;
 	struct session *session;
 	enum link_state state;
-	uint32_t used; /* messages carried */
-	bool ended;    /* the peer hung up while it was lent out */
-	uint32_t era;  /* the owner's, when it was opened */
+	uint64_t serial; /* of this pool, from 1 on */
+	uint32_t used;   /* messages carried */
+	bool owes;       /* its last message is not settled in the queue */
+	bool ended;      /* the peer hung up while it was lent out */
+	uint32_t era;    /* the owner's, when it was opened */
 	struct timer *idle;
 	const struct link_user *user;
 	void *data;
@@ -51,6 +55,7 @@ struct pool {
 	void *data;
 	struct list links;
 	size_t n;
+	uint64_t last_serial;
 };
 
 void pool_init(struct pool *p, struct loop *l, struct outbound *o,
@@ -62,6 +67,12 @@ struct link *pool_take(struct pool *p, const struct link_user *user,
 		       void *data);
 /* Back to the pool; closed with QUIT after max_uses messages. */
 void pool_give_back(struct link *l, uint32_t max_uses);
+/* Back to the pool before its message is settled in the queue: whoever takes
+ * it next must not give out the end of another until then. Returns its
+ * serial number, for pool_settled: kept, or the session ends. */
+uint64_t pool_pass_on(struct link *l, uint32_t max_uses);
+void pool_settled(struct pool *p, uint64_t serial, bool kept);
+struct link *pool_find(const struct pool *p, uint64_t serial); /* or NULL */
 /* The session is over or not wanted: closed at once. */
 void pool_drop(struct link *l);
 void pool_quit_idle(struct pool *p);

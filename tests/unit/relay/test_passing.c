@@ -1,0 +1,161 @@
+/* A session goes on while what it has carried is being settled. */
+#include "unit/relay/steps.h"
+
+#include "mxhold/relay/delivery.h"
+#include "mxhold/storage/failpoint.h"
+#include "unit/relay/gate.h"
+
+#define ONE_SESSION                                   \
+	"drain { max_connections = 1  canary = 0 }\n" \
+	"probe { interval_down = \"200ms\"  interval_up = \"1h\" }\n"
+
+static uint64_t first, second;
+
+static const struct delivery *under_way(const struct rig *r, uint64_t id)
+{
+	return map_get(&r->relay->in_flight, relay_id_key(&id));
+}
+
+/* The primary has answered its DATA, and its end is not given. */
+static bool waits_with_its_end(struct rig *r)
+{
+	const struct delivery *d = under_way(r, second);
+
+	return d && d->state == DELIVERY_SENDING && d->body_wanted &&
+	       !d->reading && d->next_chunk == 0;
+}
+
+/* The first is with the primary, which says so when the writer is busy; the
+ * second goes as far as it may. */
+static void send_two(struct rig *r, struct gate *g, size_t pad)
+{
+	r->sink.holds = 1;
+	first = rig_add(r, &(struct rig_mail){.content = "A: 1\r\n\r\n"});
+	second = rig_add(
+		r, &(struct rig_mail){.content = "A: 2\r\n\r\n", .pad = pad});
+	rig_start(r);
+	rig_until(r, is_held);
+	gate_shut(g, r);
+	sink_let_go(&r->sink);
+	rig_until(r, waits_with_its_end);
+}
+
+static const size_t second_sizes[] = {0, 900000};
+
+/* TX-11 */
+START_TEST(relay__gives_no_end_before_the_last_message_is_settled)
+{
+	struct gate g;
+	struct rig r;
+
+	rig_init(&r, ONE_SESSION);
+	send_two(&r, &g, second_sizes[_i]);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	ck_assert_uint_eq(rig_queued(&r), 2);
+	ck_assert(!under_way(&r, second)->end_given);
+	ck_assert(under_way(&r, first)->passed);
+	gate_open(&g);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	ck_assert_uint_eq(r.sink.messages[0].session,
+			  r.sink.messages[1].session);
+	rig_done(&r);
+}
+END_TEST
+
+/* One that was taken and could not be settled for each session, no more. */
+START_TEST(relay__ends_a_session_whose_message_could_not_be_settled)
+{
+	struct gate g;
+	struct rig r;
+
+	failpoint_set("after-primary-250-before-commit:1=eio");
+	rig_init(&r, ONE_SESSION);
+	send_two(&r, &g, second_sizes[_i]);
+	gate_open(&g);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	ck_assert_uint_ne(r.sink.messages[0].session,
+			  r.sink.messages[1].session);
+	ck_assert_ptr_nonnull(strstr(r.sink.messages[1].body, "A: 2"));
+	rig_done(&r);
+	failpoint_set(NULL);
+}
+END_TEST
+
+static bool is_refused(struct rig *r)
+{
+	const struct delivery *d = under_way(r, second);
+
+	return d && d->state == DELIVERY_SETTLING;
+}
+
+/* Refused before its end, it keeps the session until it is settled itself. */
+START_TEST(relay__goes_on_over_a_session_that_owes_when_the_next_is_refused)
+{
+	struct gate g;
+	struct rig r;
+
+	rig_init(&r, ONE_SESSION);
+	r.sink.holds = 1;
+	first = rig_add(&r, &(struct rig_mail){0});
+	second =
+		rig_add(&r, &(struct rig_mail){.rcpts = "later1@example.test"});
+	rig_add(&r, &(struct rig_mail){.content = "A: 3\r\n\r\n"});
+	rig_start(&r);
+	rig_until(&r, is_held);
+	gate_shut(&g, &r);
+	sink_let_go(&r.sink);
+	rig_until(&r, is_refused);
+	ck_assert_ptr_nonnull(under_way(&r, second)->link);
+	gate_open(&g);
+	rig_until_got(&r, 2);
+	until_tried(&r, second, 1);
+	ck_assert_uint_eq(r.sink.messages[0].session,
+			  r.sink.messages[1].session);
+	rig_done(&r);
+}
+END_TEST
+
+static bool is_settling(struct rig *r)
+{
+	const struct delivery *d = under_way(r, first);
+
+	return d && d->state == DELIVERY_SETTLING;
+}
+
+START_TEST(relay__begins_nothing_behind_a_canary_before_it_is_settled)
+{
+	struct gate g;
+	struct rig r;
+
+	rig_init(&r, "drain { max_connections = 1  canary = 1 }\n");
+	r.sink.holds = 1;
+	first = rig_add(&r, &(struct rig_mail){0});
+	second = rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_held);
+	gate_shut(&g, &r);
+	sink_let_go(&r.sink);
+	rig_until(&r, is_settling);
+	ck_assert(!under_way(&r, first)->passed);
+	ck_assert_ptr_nonnull(under_way(&r, first)->link);
+	ck_assert_ptr_null(under_way(&r, second));
+	gate_open(&g);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	rig_done(&r);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS(
+		"passing",
+		LOOP(relay__gives_no_end_before_the_last_message_is_settled,
+		     second_sizes),
+		LOOP(relay__ends_a_session_whose_message_could_not_be_settled,
+		     second_sizes),
+		TEST(relay__goes_on_over_a_session_that_owes_when_the_next_is_refused),
+		TEST(relay__begins_nothing_behind_a_canary_before_it_is_settled));
+}
