@@ -549,19 +549,6 @@ static bool is_to_be_removed(const struct delivery *d)
 	       !(d->change && d->change->change == CHANGE_DELETE);
 }
 
-/* Its row is due as before. */
-static bool is_left(const struct delivery *d)
-{
-	for (size_t i = 0; i < d->n_rcpts; i++) {
-		const struct delivery_rcpt *r = &d->rcpts[i];
-
-		if (r->tried && !r->settled &&
-		    r->judged.verdict == VERDICT_LEFT)
-			return true;
-	}
-	return false;
-}
-
 /* Out of everybody's sight; freed when nothing reads into it any more. */
 void delivery_end(struct delivery *d)
 {
@@ -581,7 +568,7 @@ void delivery_end(struct delivery *d)
 	if (d->lane) {
 		if (link)
 			pool_give_back(link, passing_uses_max(d));
-		if (is_left(d)) /* the oldest still: before those read ahead */
+		if (settling_leaves(d)) /* the oldest still: go before others */
 			dest_drop_pages(d->dest);
 		dest_wake(d->dest);
 		lane_mark(d->lane);

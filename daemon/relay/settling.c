@@ -327,8 +327,7 @@ static void tell_lane(struct delivery *d)
 	if (breaker_delivered(&d->lane->breaker,
 			      siphash(key, d->msg.env.sender) | 1)) {
 		lane_log_breaker(d->lane, false);
-		window_restart(&d->lane->window,
-			       d->lane->window.canary_left);
+		window_restart(&d->lane->window, d->lane->window.canary_left);
 	}
 }
 
@@ -416,6 +415,19 @@ static void tell_removed(const struct delivery *d)
 	}
 	log_str(&l, "why", "an operator's word");
 	log_end(&l);
+}
+
+/* What was never sent may be being read now. */
+bool settling_leaves(const struct delivery *d)
+{
+	for (size_t i = 0; i < d->send.n_rcpts; i++) {
+		const struct delivery_rcpt *r = &d->rcpts[d->batch_rcpt[i]];
+
+		if (r->tried && !r->settled &&
+		    r->judged.verdict == VERDICT_LEFT)
+			return true;
+	}
+	return false;
 }
 
 void settling_done(struct delivery *d)

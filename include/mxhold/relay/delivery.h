@@ -176,6 +176,8 @@ void settling_remove(struct delivery *d);
 /* A report for what is late, and nothing else; false: nobody is to know. */
 bool settling_late(struct delivery *d);
 void settling_done(struct delivery *d); /* the job is back */
+/* Is its row due as before? */
+bool settling_leaves(const struct delivery *d);
 void settling_free(struct delivery *d);
 
 /* reporting.c */
