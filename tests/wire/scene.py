@@ -344,6 +344,12 @@ class Scene:
             heads[head] = min(when, heads.get(head, when))
         return got
 
+    def handed_over_since(self, when):
+        """Ids, by our log."""
+        iso = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when + 1))
+        return {m.group(1) for line in self.daemon.log() if "event=message.forwarded " in line
+                and line[len("time="):] > iso for m in [re.search(r"\bqid=(\S+)", line)]}
+
     def judge(self):
         got = self.copies()
         wanted = self.client.pairs((*GOOD, LATER))
@@ -355,11 +361,14 @@ class Scene:
 
     def figures(self, fault, since, returned, gone):
         """The first is of what came in meanwhile; what was under way when the
-        fault began may lie in the primary's own queue."""
+        fault began may lie in the primary's own queue. With half-open
+        connections, of what was waiting then and handed over since, too."""
         got = {(name, rcpt): list(heads.values()) for (name, rcpt), heads in
                self.copies().items() if rcpt in GOOD}
+        handed = self.handed_over_since(since) if fault == "halfopen" else ()
         first = [min(times) for (name, _), times in got.items()
-                 if self.client.sent[name].at > since]
+                 if self.client.sent[name].at > since or
+                 (self.client.sent[name].qid in handed and len(times) == 1)]
         after = [min(times) for times in got.values() if min(times) > returned]
         return Result(fault, self.kind, len(got) - len(after), len(after),
                       min((t - returned for t in first if t > returned), default=None),
