@@ -153,6 +153,15 @@ static void all_wait(const struct present_primary *p, struct advice *out)
 		       "`queue retry` tries it now");
 }
 
+static void is_lacking(const struct relay_view *r, struct advice *out)
+{
+	say(out->why, "some mail cannot go there: %s", r->lacks);
+	say(out->todo,
+	    "let it offer that (a firewall before it may hide it); such mail "
+	    "waits meanwhile: `queue list --state retry`");
+	out->alarm = true;
+}
+
 static void is_up(const struct present_primary *p, struct advice *out)
 {
 	const struct relay_view *r = p->relay;
@@ -168,6 +177,8 @@ static void is_up(const struct present_primary *p, struct advice *out)
 		say(out->why, "no session opens: %s", r->trouble);
 		say(out->todo, "it is tried again within half a minute");
 		out->alarm = true;
+	} else if (r->lacks[0]) {
+		is_lacking(r, out);
 	} else if (r->canary) {
 		is_unproven(p, out);
 	} else {

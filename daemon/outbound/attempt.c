@@ -89,6 +89,16 @@ static void remember(struct session *s, enum session_fault fault,
 
 /* --- on to the next ---------------------------------------------------- */
 
+/* None has all that is wanted: then the first that is there. */
+static void begin_again(struct session *s)
+{
+	s->passed_over = false;
+	s->target.wants = 0;
+	s->host = 0;
+	s->tries = 0;
+	begin_host(s);
+}
+
 static void next_host(struct session *s)
 {
 	s->clear_only = false;
@@ -97,6 +107,8 @@ static void next_host(struct session *s)
 	s->host_tries = 0;
 	if (s->host < s->found->n && s->tries < TRIES_MAX)
 		begin_host(s);
+	else if (s->passed_over)
+		begin_again(s);
 	else
 		give_up(s);
 }
@@ -104,10 +116,9 @@ static void next_host(struct session *s)
 static void next_address(struct session *s)
 {
 	s->clear_only = false;
-	if (s->address >= host_of(s)->n || s->host_tries >= HOST_TRIES_MAX)
+	if (s->address >= host_of(s)->n || s->host_tries >= HOST_TRIES_MAX ||
+	    s->tries >= TRIES_MAX)
 		next_host(s);
-	else if (s->tries >= TRIES_MAX)
-		give_up(s);
 	else
 		connect_host(s);
 }
@@ -136,6 +147,19 @@ static void fail(struct session *s, enum session_fault fault,
 	remember(s, fault, reply, text);
 	hang_up(s, how);
 	next_address(s);
+}
+
+/* RFC 5321 2.2.3: what one host lacks, another may have. */
+static bool is_passed_over(struct session *s)
+{
+	uint32_t ext = smtp_client_ehlo(s->client)->ext;
+
+	if (!(s->target.wants & ~ext) || s->found->n < 2)
+		return false;
+	s->passed_over = true;
+	hang_up(s, PART_WITH_QUIT);
+	next_host(s);
+	return true;
 }
 
 /* 5yz before MAIL is about the host, never about a message. */
@@ -178,6 +202,8 @@ static void on_lookup(void *data, const struct lookup_result *found)
 	s->lookup = NULL;
 	if (found->fault != FAULT_NONE) {
 		remember(s, found->fault, NULL, found->text);
+		snprintf(s->failure.status, sizeof(s->failure.status), "%s",
+			 found->status);
 		give_up(s);
 	} else {
 		s->found = mem_alloc(sizeof(*s->found));
@@ -350,7 +376,8 @@ static void ehlo_done(struct session *s)
 		return;
 	s->is_ready = true;
 	if (s->target.depth == PROBE_EHLO || !wants_tls(s)) {
-		reached(s);
+		if (!is_passed_over(s))
+			reached(s);
 		return;
 	}
 	s->stage = STAGE_TLS;
@@ -483,7 +510,8 @@ static void on_ready(struct session *s)
 		ehlo_done(s);
 	} else {
 		s->is_ready = true;
-		reached(s);
+		if (!is_passed_over(s))
+			reached(s);
 	}
 }
 

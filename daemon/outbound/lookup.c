@@ -184,6 +184,7 @@ lookup_start(struct outbound *o, const struct session_target *target,
 	l->target = target;
 	l->on_done = on_done;
 	l->data = data;
+	l->result.status = "";
 	l->deadline = timer_new(o->loop, on_deadline, l);
 	l->domain = p ? p->mx_domain : target->domain;
 	if (!l->domain)
@@ -419,9 +420,11 @@ static void follow_route(struct lookup *l)
 	case ROUTE_NULL_MX:
 		fail(l, FAULT_NO_ROUTE, "%s accepts no mail (null MX)",
 		     l->domain);
+		l->result.status = "5.1.10"; /* RFC 7505 4.1 */
 		break;
 	case ROUTE_NXDOMAIN:
 		fail(l, FAULT_NO_ROUTE, "%s does not exist in DNS", l->domain);
+		l->result.status = "5.1.2";
 		break;
 	case ROUTE_UNKNOWN:
 		fail(l, FAULT_TEMPORARY, "DNS has no answer for the MX of %s",

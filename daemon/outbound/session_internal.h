@@ -87,6 +87,7 @@ struct session {
 	size_t address; /* of it, the next one */
 	unsigned tries, host_tries;
 	enum primary_tls tls; /* asked of the host */
+	bool passed_over;     /* a host that lacks what is wanted */
 	struct dane *dane;
 	struct dane_result *tlsa; /* of the host */
 	struct connector *connector;

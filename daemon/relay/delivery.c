@@ -7,7 +7,6 @@
 #include "mxhold/base/mem.h"
 #include "mxhold/base/random.h"
 #include "mxhold/base/siphash.h"
-#include "mxhold/base/text.h"
 #include "mxhold/relay/retry.h"
 #include "mxhold/storage/failpoint.h"
 
@@ -198,62 +197,6 @@ void delivery_loaded(struct delivery *d)
 
 /* --- hand it over -------------------------------------------------------- */
 
-static bool is_next(const struct delivery_rcpt *r)
-{
-	return !r->settled && (!r->tried || r->judged.verdict == VERDICT_AGAIN);
-}
-
-static void fill_batch(struct delivery *d, size_t max)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < d->n_rcpts && n < max; i++) {
-		if (!is_next(&d->rcpts[i]))
-			continue;
-		d->batch_rcpt[n] = (uint16_t)i;
-		d->batch[n++] = d->rcpts[i].rcpt->rcpt;
-	}
-	d->send.rcpts = d->batch;
-	d->send.n_rcpts = n;
-}
-
-/* RFC 6531 3.4: a message whose envelope and header are ASCII needs none. */
-static bool needs_utf8(const struct delivery *d)
-{
-	const struct envelope *env = &d->msg.env;
-
-	if (!env->smtputf8)
-		return false;
-	if (env->utf8_header || !text_is_ascii(env->sender))
-		return true;
-	for (size_t i = 0; i < d->send.n_rcpts; i++) {
-		if (!text_is_ascii(d->batch[i].address))
-			return true;
-	}
-	return false;
-}
-
-static void fill_send(struct delivery *d, const struct smtp_ehlo *ehlo)
-{
-	const struct envelope *env = &d->msg.env;
-	size_t max = DELIVERY_RCPTS_MAX;
-
-	d->send = (struct smtp_send){
-		.sender = env->sender,
-		.size = d->msg.size,
-		.envid = env->envid,
-		.ret = env->ret,
-		.body = env->body,
-		.eight_bit = env->eight_bit,
-		.requiretls = env->requiretls && !env->tls_optional,
-	};
-	if (ehlo->rcpt_max) /* RFC 9422 */
-		max = MX_MIN(max, (size_t)ehlo->rcpt_max);
-	fill_batch(d, max);
-	d->send.smtputf8 =
-		needs_utf8(d) || (env->smtputf8 && ehlo->ext & EXT_SMTPUTF8);
-}
-
 void delivery_send(struct delivery *d, struct link *link)
 {
 	const struct smtp_ehlo *ehlo = session_ehlo(link->session);
@@ -264,7 +207,7 @@ void delivery_send(struct delivery *d, struct link *link)
 	d->peer_has_dsn = ehlo->ext & EXT_DSN;
 	snprintf(d->host, sizeof(d->host), "%s", session_host(link->session));
 	session_protection(link->session, &d->protection);
-	fill_send(d, ehlo);
+	wording_fill(d, ehlo);
 	link->used++;
 	session_send(link->session, &d->send, &d->msg.env);
 }
@@ -398,7 +341,7 @@ static void tell_lane(struct delivery *d, const struct session_result *result,
 static bool any_next(const struct delivery *d)
 {
 	for (size_t i = 0; i < d->n_rcpts; i++) {
-		if (is_next(&d->rcpts[i]))
+		if (wording_is_next(&d->rcpts[i]))
 			return true;
 	}
 	return false;
@@ -427,6 +370,16 @@ static void not_read(struct delivery *d)
 		delivery_end(d);
 }
 
+/* Another host may have it: this session is not used again. */
+static void note_lack(struct delivery *d, const struct session_result *result)
+{
+	char text[REPLY_TEXT_MAX];
+
+	smtp_reply_format(&result->mail, text, sizeof(text));
+	lane_note_lack(d->lane, wording_needs(&d->send), text);
+	d->link->used = UINT32_MAX / 2;
+}
+
 static void on_sent(void *data, const struct session_result *result)
 {
 	struct delivery *d = data;
@@ -448,6 +401,8 @@ static void on_sent(void *data, const struct session_result *result)
 	if (!was_open && breaker_is_open(&d->lane->breaker))
 		judge(d, result, insist, &out);
 	teaching_tell(d, result);
+	if (result->is_ours)
+		note_lack(d, result);
 	if (!out.reuse) {
 		pool_drop(d->link);
 		d->link = NULL;
@@ -463,7 +418,7 @@ void delivery_not_opened(struct delivery *d,
 	struct outcome out;
 
 	snprintf(d->host, sizeof(d->host), "%s", failure->host);
-	fill_batch(d, DELIVERY_RCPTS_MAX);
+	wording_batch(d, DELIVERY_RCPTS_MAX);
 	result.n_rcpts = d->send.n_rcpts;
 	result.rcpts = mem_array(result.n_rcpts, sizeof(*result.rcpts));
 	if (failure->fault == FAULT_NO_ROUTE || failure->fault == FAULT_LOOP)

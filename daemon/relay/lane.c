@@ -256,6 +256,7 @@ static void open_session(struct lane *l)
 			l->is_report ? lane_report_primary(r) : lane_primary(l),
 		.domain = l->name,
 		.depth = PROBE_RCPT,
+		.wants = lane_is_lacking(l) ? l->wants : 0,
 		.connect_timeout = drain->connect_timeout,
 		.command_timeout = drain->command_timeout,
 		.data_timeout = drain->data_timeout,

@@ -28,6 +28,7 @@ const struct config_drain *lane_drain(const struct lane *l)
 static void recover(struct lane *l)
 {
 	l->outage = false;
+	l->lacks[0] = '\0';
 	l->recovered_ms = clock_wall_ms();
 	l->era++;
 	l->failures = l->broken = l->carries = 0;
@@ -106,6 +107,28 @@ bool lane_may_send(struct lane *l, int64_t mono_ms)
 	       (l->is_report || breaker_may_send(&l->breaker, mono_ms));
 }
 
+/* --- what it lacks ---------------------------------------------------------
+ */
+
+enum {
+	/* Longer than the longest wait between two tries by default. */
+	LACK_MS = 2 * 3600 * 1000
+};
+
+void lane_note_lack(struct lane *l, uint32_t needs, const char *what)
+{
+	if (!lane_is_lacking(l))
+		l->wants = 0;
+	l->wants |= needs;
+	l->wants_ms = clock_mono_ms();
+	snprintf(l->lacks, sizeof(l->lacks), "%s", what);
+}
+
+bool lane_is_lacking(const struct lane *l)
+{
+	return l->lacks[0] && clock_mono_ms() - l->wants_ms < LACK_MS;
+}
+
 /* --- for operators ------------------------------------------------------- */
 
 static void view_breaker(const struct breaker *b, struct relay_view *out)
@@ -132,6 +155,8 @@ void lane_view(const struct lane *l, struct relay_view *out)
 	out->sent = l->sent;
 	out->refused_row = l->refused_row;
 	memcpy(out->trouble, l->trouble, sizeof(out->trouble));
+	if (lane_is_lacking(l))
+		memcpy(out->lacks, l->lacks, sizeof(out->lacks));
 	out->results = b->n;
 	for (uint32_t i = 0; i < b->n; i++)
 		out->refused += b->samples[i].bad;

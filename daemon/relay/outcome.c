@@ -71,7 +71,8 @@ void outcome_diagnose(const struct session_failure *f, struct smtp_reply *out)
 	}
 	switch (f->fault) {
 	case FAULT_NO_ROUTE:
-		smtp_reply_set(out, 550, "5.4.4", "%s", f->text);
+		smtp_reply_set(out, 550, f->status[0] ? f->status : "5.4.4",
+			       "%s", f->text);
 		break;
 	case FAULT_LOOP:
 		smtp_reply_set(out, 554, "5.4.6", "%s", f->text);
@@ -184,6 +185,30 @@ static void by_reply(const struct facts *f, struct outcome_rcpt *r,
 	}
 }
 
+/*
+ * The server lacks what the message needs. One that has lost a keyword since
+ * the message came (RFC 6152, 6531) has come back half configured: the
+ * message waits until it is over. A size is believed like a refusal.
+ */
+static void by_ourselves(const struct facts *f, struct outcome_rcpt *r,
+			 const struct smtp_reply *mail)
+{
+	bool lacks =
+		strncmp(mail->enhanced, "5.6.", 4) == 0 && !f->rules->is_report;
+	struct smtp_reply later = *mail;
+
+	if (lacks && (!f->rules->is_over || f->rules->breaker_open)) {
+		later.code = 451;
+		later.enhanced[0] = '4';
+		say(r, VERDICT_LATER, &later);
+	} else if (lacks) {
+		say(r, VERDICT_FAILED, mail);
+	} else {
+		by_reply(f, r, mail);
+	}
+	r->by_peer = r->bad_5xx = false;
+}
+
 static void by_final(const struct facts *f, struct outcome_rcpt *r)
 {
 	const struct smtp_reply *final = &f->result->final;
@@ -212,10 +237,10 @@ static void judge_rcpt(const struct facts *f, size_t i, bool some_accepted,
 	r->bad_5xx = r->by_peer = false;
 	r->about_message = smtp_reply_class(reply) == 2 || f->sender_refused;
 	memset(&r->reply, 0, sizeof(r->reply));
-	if (mail->code && smtp_reply_class(mail) != 2) {
+	if (f->result->is_ours) {
+		by_ourselves(f, r, mail);
+	} else if (mail->code && smtp_reply_class(mail) != 2) {
 		by_reply(f, r, mail);
-		if (f->result->is_ours)
-			r->by_peer = r->bad_5xx = false;
 	} else if (!mail->code || !reply->code) {
 		no_reply(f, r, false);
 	} else if (smtp_reply_class(reply) == 2) {

@@ -109,7 +109,7 @@ class Binary(mxtest.Case):
         with self.client() as c:
             self.send_binary(c)
         primary.start()    # without the keyword
-        wait_for("an attempt", lambda: "5.6.3" in self.events("message.deferred")[-1]
+        wait_for("an attempt", lambda: "4.6.3" in self.events("message.deferred")[-1]
                  if self.events("message.deferred") else False)
         self.assertEqual(primary.index(), [])
         self.assertFalse(any(cmd.startswith(("DATA", "BDAT")) for cmd in primary.commands()))

@@ -104,6 +104,22 @@ class Mx(mxtest.Case):
                            capture_output=True, check=True)
         return json.loads(p.stdout)
 
+    def test_no_report_goes_to_a_domain_that_takes_no_mail(self):
+        # DSN-12
+        self.global_extra = ('breaker { first_5xx = "0s"  max_5xx = 100 }\n'
+                             'bounce { send = "all" }')
+        self.dns("example.test MX 10 one.test", f"one.test A {self.one}",
+                 "silent.test MX 0 .")
+        self.parts.append(mxtest.Primary(self.top, self.one, self.PRIMARY, "rcpt=550",
+                                         name="one"))
+        self.start()
+        self.send(message(), sender="a@silent.test")
+        wait_for("the report", lambda: self.events("bounce.made"))
+        self.wait_empty()
+        said = [line for line in self.events("message.failed") if "5.1.10" in line]
+        self.assertEqual(len(said), 1, self.log()[-3000:])
+        self.assertEqual(len(self.events("bounce.made")), 1)
+
     def held(self, *records):
         dns = self.dns(*records)
         self.start()

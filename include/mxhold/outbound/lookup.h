@@ -28,6 +28,7 @@ struct lookup_host {
 struct lookup_result {
 	enum session_fault fault; /* FAULT_NONE: there are hosts */
 	char text[512];           /* why there are none */
+	const char *status;       /* RFC 3463, of what is definite; or "" */
 	bool mx_secure;           /* DNSSEC vouches for the MX */
 	char mx_canonical[256]; /* the domain behind CNAMEs; "" = there are none
 				 */

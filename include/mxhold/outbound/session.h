@@ -48,6 +48,7 @@ struct session_failure {
 	struct smtp_reply reply; /* code 0 when nobody replied */
 	char host[256];          /* who, "mx1.example.com[192.0.2.1]:25" */
 	char text[512];          /* one sentence, safe to log */
+	char status[8];          /* RFC 3463, when DNS has a word for it */
 };
 
 /* How a session is protected (RFC 7672 2.2.1), for log lines. */
@@ -66,6 +67,9 @@ struct session_target {
 	const struct endpoint *last_good;
 	size_t n_last_good;
 	enum probe_depth depth; /* stop there; PROBE_RCPT = to READY */
+	/* enum smtp_ext: hosts that lack one of them are passed over, unless
+	 * all of them do. */
+	uint32_t wants;
 	int64_t connect_timeout, command_timeout, data_timeout; /* ms */
 	int64_t total_timeout; /* ms for all until on_open; 0 = none */
 };

@@ -139,6 +139,15 @@ void delivery_end(struct delivery *d);
 void delivery_loaded(struct delivery *d); /* reading.c has it, or not */
 void delivery_forget(struct delivery *d); /* ended, and nobody reads */
 
+/* wording.c */
+bool wording_is_next(const struct delivery_rcpt *r);
+/* The next recipients, at most max of them. */
+void wording_batch(struct delivery *d, size_t max);
+/* Them and the rest of d->send, as a server that offers this takes it. */
+void wording_fill(struct delivery *d, const struct smtp_ehlo *ehlo);
+/* Keywords that a message cannot go without. */
+uint32_t wording_needs(const struct smtp_send *m);
+
 /* reading.c */
 void reading_load(struct delivery *d);
 void reading_on_body(void *data);         /* the session wants content */

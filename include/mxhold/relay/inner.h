@@ -97,6 +97,10 @@ struct lane {
 	uint64_t suspects[SUSPECTS_MAX];
 	uint32_t suspect_at;
 	char trouble[200]; /* why its sessions do not open, or "" */
+	/* What the last message that could not go for that lacked there. */
+	uint32_t wants;   /* enum smtp_ext */
+	int64_t wants_ms; /* mono: when; it is looked for so long */
+	char lacks[100];
 };
 
 /* A message that no attempt can be made of, until the next start. */
@@ -196,6 +200,8 @@ void lane_note_broken(struct lane *l); /* with a message on its way */
 void lane_log_breaker(struct lane *l, bool open);
 /* What an operator sees of it. */
 void lane_view(const struct lane *l, struct relay_view *out);
+/* A message needs these, and the server lacks some of them. */
+void lane_note_lack(struct lane *l, uint32_t needs, const char *what);
 bool lane_suspect(struct lane *l, uint64_t id); /* true: it was one before */
 void lane_cool(struct lane *l, int64_t ms);
 bool lane_is_idle(const struct lane *l);
@@ -211,6 +217,8 @@ const struct config_drain *lane_drain(const struct lane *l);
 const struct config_primary *lane_report_primary(const struct relay *r);
 /* An operator holds it, or has paused the drain. */
 bool lane_is_held(const struct lane *l);
+/* Mail waits, or has waited lately, for a keyword that it does not offer. */
+bool lane_is_lacking(const struct lane *l);
 /* Looks at the primary's state, and notes when it has come back. */
 bool lane_may_send(struct lane *l, int64_t mono_ms);
 

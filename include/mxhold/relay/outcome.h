@@ -74,7 +74,8 @@ enum outcome_health outcome_of_failure(const struct session_failure *f);
 /*
  * Our own diagnosis where no reply names one: connect refused or timed out
  * 4.4.1, lost connection 4.4.2, no answer from DNS 4.4.3, TLS 4.7.5, no host
- * 5.4.4, loop 5.4.6. A reply of the peer is passed on.
+ * 5.4.4, no such domain 5.1.2, null MX 5.1.10, loop 5.4.6. A reply of the peer
+ * is passed on.
  */
 void outcome_diagnose(const struct session_failure *f, struct smtp_reply *out);
 

@@ -69,6 +69,7 @@ struct relay_view { /* of one primary */
 	uint64_t sent;
 	uint32_t refused_row; /* attempts in a row that brought nothing */
 	char trouble[200];    /* why no session opens, or "" */
+	char lacks[100];      /* why some mail cannot go there, or "" */
 	char breaker_why[64];
 	int64_t breaker_ms;        /* wall: open since */
 	int64_t breaker_retry_ms;  /* wall: tried then; 0 = when told so */

@@ -225,6 +225,63 @@ START_TEST(attempt__prefers_the_first_host)
 }
 END_TEST
 
+#define EHLO_EIGHT "C:EHLO ", "S:250-fake", "S:250 8BITMIME"
+
+static const char *const lacking[] = {"S:220 fake", EHLO_PLAIN, "AUTO", NULL};
+static const char *const having[] = {"S:220 fake", EHLO_EIGHT, "AUTO", NULL};
+
+/* TX-44: whether it is the second host that has it, the first, or none. */
+static const struct {
+	const char *const *first, *const *second;
+	size_t chosen;
+	unsigned first_seen, second_seen; /* clients */
+} wanted[] = {
+	{lacking, having, 1, 1, 1},
+	{having, lacking, 0, 1, 0},
+	{lacking, lacking, 0, 2, 1},
+};
+
+START_TEST(attempt__looks_for_a_keyword_at_the_next_host)
+{
+	const char *const *one[] = {wanted[_i].first, wanted[_i].first, NULL};
+	const char *const *two[] = {wanted[_i].second, NULL};
+	struct scripted s[2];
+	struct rig r;
+
+	rig_init(&r);
+	scripted_start(&s[0], r.loop, one, NULL);
+	scripted_start(&s[1], r.loop, two, NULL);
+	rig_add(&r, &s[0]);
+	rig_add(&r, &s[1]);
+	r.target.wants = EXT_8BITMIME;
+	rig_must_open(&r);
+	ck_assert_uint_eq(session_peer(r.session)->port,
+			  s[wanted[_i].chosen].at.port);
+	ck_assert_uint_eq(s[0].n_clients, wanted[_i].first_seen);
+	ck_assert_uint_eq(s[1].n_clients, wanted[_i].second_seen);
+	scripted_stop(&s[0]);
+	scripted_stop(&s[1]);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(attempt__takes_the_only_host_as_it_is)
+{
+	static const char *const *const scripts[] = {lacking, NULL};
+	struct scripted server;
+	struct rig r;
+
+	rig_init(&r);
+	scripted_start(&server, r.loop, scripts, NULL);
+	rig_add(&r, &server);
+	r.target.wants = EXT_8BITMIME;
+	rig_must_open(&r);
+	ck_assert_uint_eq(server.n_clients, 1);
+	scripted_stop(&server);
+	rig_done(&r);
+}
+END_TEST
+
 /* A 5yz is not hidden by a second host that nobody listens at. */
 START_TEST(attempt__tells_the_failure_that_got_furthest)
 {
@@ -552,6 +609,8 @@ int main(void)
 		LOOP(attempt__goes_on_to_the_next_host, refusals),
 		TEST(attempt__goes_on_when_nobody_listens),
 		TEST(attempt__prefers_the_first_host),
+		LOOP(attempt__looks_for_a_keyword_at_the_next_host, wanted),
+		TEST(attempt__takes_the_only_host_as_it_is),
 		TEST(attempt__tells_the_failure_that_got_furthest),
 		TEST(attempt__ends_in_its_total_time),
 		TEST(attempt__falls_back_to_helo),

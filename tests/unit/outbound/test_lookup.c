@@ -175,6 +175,7 @@ static const struct {
 	{"closed.example.org", FAULT_NONE, "private.example.org 10.1.2.3", ""},
 };
 
+/* TX-55 */
 START_TEST(lookup__finds_the_hosts_of_a_domain)
 {
 	struct looked_up l;
@@ -188,6 +189,12 @@ START_TEST(lookup__finds_the_hosts_of_a_domain)
 	format(&l.result, got, sizeof(got));
 	ck_assert_str_eq(got, domains[_i].hosts);
 	ck_assert_str_eq(l.result.mistakes, domains[_i].mistake);
+	ck_assert_str_eq(
+		l.result.status,
+		strcmp(domains[_i].domain, "null.example.org") == 0 ? "5.1.10"
+		: strcmp(domains[_i].domain, "nowhere.example.org") == 0
+			? "5.1.2"
+			: "");
 	if (l.result.fault == FAULT_NONE)
 		ck_assert_uint_eq(l.result.hosts[0].at[0].port, 25);
 	else

@@ -247,6 +247,8 @@ struct rig_mail {
 	uint8_t notify;
 	enum dsn_ret ret;
 	int64_t arrived_ms, expire_ms; /* 0: now, none */
+	bool eight_bit, smtputf8;
+	const char *domain; /* of all recipients, canonical; NULL: as written */
 };
 
 static size_t rig_rcpts(const struct rig_mail *m, struct recipient *out,
@@ -261,7 +263,8 @@ static size_t rig_rcpts(const struct rig_mail *m, struct recipient *out,
 
 		out[n++] = (struct recipient){
 			.address = s,
-			.domain = slice_skip(s, (size_t)at + 1),
+			.domain = m->domain ? slice_str(m->domain)
+					    : slice_skip(s, (size_t)at + 1),
 			.notify = m->notify,
 		};
 		p += s.n + (p[s.n] == ' ');
@@ -276,6 +279,8 @@ static inline uint64_t rig_add(struct rig *r, const struct rig_mail *m)
 	struct envelope env = {
 		.sender = slice_str(m->from ? m->from : "sender@client.test"),
 		.ret = m->ret,
+		.eight_bit = m->eight_bit,
+		.smtputf8 = m->smtputf8,
 		.arrived_at_ms =
 			m->arrived_ms ? m->arrived_ms : clock_wall_ms(),
 		.rcpts = rcpts,

@@ -60,6 +60,7 @@ struct sink {
 	bool let_go;
 	unsigned held; /* are held now, or were */
 	bool dsn;      /* offered */
+	bool bare;     /* nothing is offered but PIPELINING */
 
 	/* what happened */
 	struct sink_message messages[SINK_MESSAGES];
@@ -313,7 +314,9 @@ static bool sink_mail(struct sink_client *c, struct sink_message *m,
 static bool sink_command(struct sink_client *c, struct sink_message *m,
 			 const char *line)
 {
-	if (strncasecmp(line, "EHLO", 4) == 0)
+	if (strncasecmp(line, "EHLO", 4) == 0 && c->s->bare)
+		sink_say(c, "250-sink.test\r\n250 PIPELINING");
+	else if (strncasecmp(line, "EHLO", 4) == 0)
 		sink_say(c, c->s->dsn ? "250-sink.test\r\n250-PIPELINING\r\n"
 					"250-DSN\r\n250 8BITMIME"
 				      : "250-sink.test\r\n250-PIPELINING\r\n"

@@ -308,6 +308,65 @@ START_TEST(relay__opens_the_breaker_when_known_recipients_are_refused)
 }
 END_TEST
 
+/* --- what the primary lacks ------------------------------------------------
+ */
+
+/* TX-35: a primary that has come back without 8BITMIME. */
+START_TEST(relay__waits_for_a_keyword_that_the_primary_lacks)
+{
+	struct queue_message m;
+	struct relay_view v;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, SURE);
+	r.sink.bare = true;
+	id = rig_add(&r, &(struct rig_mail){.eight_bit = true});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert_int_eq(m.rcpts[0].state, RCPT_PENDING);
+	ck_assert_slice_eq(m.rcpts[0].reply,
+			   "451 4.6.3 the server lacks 8BITMIME");
+	ck_assert_int_eq(m.rcpts[0].first_5xx_ms, 0);
+	ck_assert(relay_view(r.relay, r.config->primaries[0]->name, &v));
+	ck_assert_ptr_nonnull(strstr(v.lacks, "8BITMIME"));
+	r.sink.bare = false;
+	rig_change(&r, CHANGE_RETRY, id);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	rig_done(&r);
+}
+END_TEST
+
+/* TX-39 */
+START_TEST(relay__spells_a_domain_in_a_labels_where_utf8_cannot_go)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, SURE);
+	rig_add(&r, &(struct rig_mail){.from = "a@b\xc3\xbc"
+					       "cher.test",
+				       .rcpts = "user1@ex\xc3\xa4mple.test",
+				       .domain = "example.test",
+				       .smtputf8 = true});
+	id = rig_add(&r,
+		     &(struct rig_mail){.rcpts = "m\xc3\xbcller@example.test",
+					.smtputf8 = true});
+	rig_start(&r);
+	rig_until_got(&r, 1);
+	ck_assert_str_eq(r.sink.messages[0].from, "a@xn--bcher-kva.test");
+	ck_assert_str_eq(r.sink.messages[0].rcpts, "user1@xn--exmple-cua.test");
+	until_tried(&r, id, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert_slice_eq(m.rcpts[0].reply,
+			   "451 4.6.7 the server lacks SMTPUTF8");
+	rig_done(&r);
+}
+END_TEST
+
 /* --- damage -------------------------------------------------------------- */
 
 /* Changes octets of the queue's file behind its back. */
@@ -468,6 +527,8 @@ int main(void)
 		TEST(relay__keeps_its_canaries_when_the_breaker_closes),
 		TEST(relay__tries_what_nobody_refused_first_while_the_breaker_is_open),
 		TEST(relay__opens_the_breaker_when_known_recipients_are_refused),
+		TEST(relay__waits_for_a_keyword_that_the_primary_lacks),
+		TEST(relay__spells_a_domain_in_a_labels_where_utf8_cannot_go),
 		LOOP(relay__never_sends_a_damaged_message, damaged_sizes),
 		TEST(relay__ends_quietly_when_what_it_sends_is_gone_from_the_queue),
 		LOOP(relay__defers_what_the_store_cannot_give, damaged_sizes),
