@@ -225,8 +225,7 @@ static char worst_kind(void)
 	int worst = 0;
 
 	for (int i = 1; i < 128; i++) {
-		if (i != SIM_BYTES &&
-		    world.of_kind[i] > world.of_kind[worst])
+		if (i != SIM_BYTES && world.of_kind[i] > world.of_kind[worst])
 			worst = i;
 	}
 	return (char)worst;
