@@ -218,7 +218,7 @@ struct world {
 	int64_t trouble_us; /* when our machine last had any */
 
 	/* for the table */
-	uint64_t n_reports, n_duplicates, n_crashes;
+	uint64_t n_reports, n_duplicates, n_crashes, n_recoveries;
 	int64_t worst_first_us;
 
 	int n_broken;
