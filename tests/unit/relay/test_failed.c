@@ -136,21 +136,29 @@ START_TEST(relay__keeps_a_report_while_the_senders_mx_cannot_be_found)
 }
 END_TEST
 
+static uint64_t failed_before;
+
+/* After the commit, which others see first. */
+static bool is_counted(struct rig *r MX_UNUSED)
+{
+	return counter_get(&stats.messages_failed) == failed_before + 1;
+}
+
 START_TEST(relay__drops_what_nobody_wants_a_report_of)
 {
 	static const struct rig_mail mails[] = {
 		{.from = "", .rcpts = "gone-x@example.test"},
 		{.rcpts = "gone-x@example.test", .notify = DSN_NOTIFY_NEVER},
 	};
-	uint64_t before = counter_get(&stats.messages_failed);
 	struct rig r;
 
+	failed_before = counter_get(&stats.messages_failed);
 	rig_init(&r, SURE "bounce { send = \"all\"  route = \"primary\" }\n");
 	rig_add(&r, &mails[_i]);
 	rig_start(&r);
-	rig_until(&r, rig_is_empty);
+	rig_until(&r, is_counted);
+	ck_assert(rig_is_empty(&r));
 	ck_assert_uint_eq(sink_count(&r.sink), 0);
-	ck_assert_uint_eq(counter_get(&stats.messages_failed), before + 1);
 	rig_done(&r);
 }
 END_TEST
