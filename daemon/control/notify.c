@@ -34,11 +34,6 @@ void notify_stopping(void)
 	tell("STOPPING=1\nSTATUS=stopping");
 }
 
-void notify_status(const char *text)
-{
-	sd_notifyf(0, "STATUS=%s", text);
-}
-
 struct notify_watchdog {
 	struct timer *timer;
 	int64_t every_ms;

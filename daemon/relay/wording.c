@@ -50,8 +50,9 @@ static void to_a_labels(struct arena *a, struct slice *address)
 {
 	struct address parsed;
 	char domain[DOMAIN_MAX];
+	struct slice copy = slice_make(NULL, 0);
+	struct buf text;
 	size_t n;
-	char *text;
 
 	if (text_is_ascii(*address) ||
 	    address_parse(*address, false, &parsed) != ADDRESS_OK ||
@@ -61,12 +62,13 @@ static void to_a_labels(struct arena *a, struct slice *address)
 	n = address->n - parsed.domain.n; /* with its "@" */
 	if (!text_is_ascii(slice_head(*address, n)))
 		return;
-	text = arena_alloc(a, n + strlen(domain));
-	if (!text)
-		return;
-	memcpy(text, address->p, n);
-	memcpy(text + n, domain, strlen(domain));
-	*address = slice_make(text, n + strlen(domain));
+	buf_init(&text, ADDRESS_MAX);
+	if (buf_append_slice(&text, slice_head(*address, n)) == 0 &&
+	    buf_append_str(&text, domain) == 0)
+		copy = arena_dup(a, buf_slice(&text));
+	if (copy.p)
+		*address = copy;
+	buf_done(&text);
 }
 
 static void spell_out(struct delivery *d)

@@ -7,7 +7,6 @@
 void notify_ready(const char *status);
 void notify_reloading(void);
 void notify_stopping(void);
-void notify_status(const char *text);
 /* WATCHDOG=1 at half of $WATCHDOG_USEC from this loop, when it is for us. */
 struct notify_watchdog;
 struct notify_watchdog *notify_watchdog_start(struct loop *loop); /* or NULL */
