@@ -207,8 +207,18 @@ void ledger_unsure(int first, int n)
 	}
 }
 
+/* However slow or full the disk was: by then it was kept. */
+static bool is_kept_by(const struct taken *t, int64_t now_us)
+{
+	return now_us - t->at_us > 10 * MINUTE;
+}
+
 void ledger_crash(void)
 {
+	for (int i = 0; i < W->n_taken; i++) {
+		if (is_kept_by(&W->taken[i], W->now_us))
+			ledger_sure(i, 1);
+	}
 	ledger_unsure(0, W->n_taken);
 	for (int i = 0; i < W->n_mails; i++) {
 		struct mail *m = &W->mails[i];

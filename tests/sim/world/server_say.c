@@ -221,8 +221,17 @@ static void take_real(struct peer *p)
 		peer_say(p, "250 2.0.0 taken");
 }
 
+/* It heard our last answer, and its queue has that on disk: the next message
+ * may be on its way before, but not its end. */
+static void settled(struct peer *p)
+{
+	ledger_sure(p->first, p->n);
+	p->n = 0;
+}
+
 void peer_take_content(struct peer *p)
 {
+	settled(p);
 	p->has_sender = false;
 	if (p->is_probe)
 		broken("a probe sent content");
@@ -248,8 +257,6 @@ static bool is_verb(const char *line, const char *verb)
 
 void peer_take_command(struct peer *p, const char *line)
 {
-	ledger_sure(p->first, p->n); /* it has heard our last answer */
-	p->n = 0;
 	if (is_verb(line, "EHLO") || is_verb(line, "HELO")) {
 		ehlo(p);
 	} else if (is_verb(line, "MAIL FROM:")) {
@@ -270,6 +277,7 @@ void peer_take_command(struct peer *p, const char *line)
 		p->wants_tls = true;
 		peer_say(p, "220 2.0.0 go on");
 	} else if (is_verb(line, "QUIT")) {
+		p->n = 0; /* it has heard us, but may not have kept it yet */
 		peer_say_and_close(p, "221 2.0.0 bye");
 	} else {
 		broken("an unknown command: %s", line);
