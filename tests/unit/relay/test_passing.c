@@ -148,6 +148,25 @@ START_TEST(relay__begins_nothing_behind_a_canary_before_it_is_settled)
 }
 END_TEST
 
+START_TEST(relay__a_message_that_hangs_stalls_no_other)
+{
+	struct rig r;
+
+	rig_init(&r, "drain { max_connections = 4  canary = 0 }\n");
+	for (int i = 0; i < 200; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until_got(&r, 20); /* past the ramp */
+	sink_set(&r.sink, &r.sink.holds, 1);
+	rig_until_got(&r, 199);
+	ck_assert_uint_eq(sink_held(&r.sink), 1);
+	sink_let_go(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 200);
+	rig_done(&r);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS(
@@ -157,5 +176,6 @@ int main(void)
 		LOOP(relay__ends_a_session_whose_message_could_not_be_settled,
 		     second_sizes),
 		TEST(relay__goes_on_over_a_session_that_owes_when_the_next_is_refused),
-		TEST(relay__begins_nothing_behind_a_canary_before_it_is_settled));
+		TEST(relay__begins_nothing_behind_a_canary_before_it_is_settled),
+		TEST(relay__a_message_that_hangs_stalls_no_other));
 }
