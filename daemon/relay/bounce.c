@@ -6,7 +6,6 @@
 #include "mxhold/base/random.h"
 #include "mxhold/base/text.h"
 #include "mxhold/mail/address.h"
-#include "mxhold/mail/domain.h"
 
 enum {
 	REPORT_MAX = 4 * 1024 * 1024
@@ -33,8 +32,7 @@ const char *bounce_action_name(enum bounce_action a)
 	return "unknown";
 }
 
-/* The domain the report goes to; -1: none that DNS could know. */
-static int sender_domain(struct slice sender, char out[DOMAIN_MAX])
+int bounce_domain(struct slice sender, char out[DOMAIN_MAX])
 {
 	struct address a;
 
@@ -44,7 +42,7 @@ static int sender_domain(struct slice sender, char out[DOMAIN_MAX])
 	return domain_canonical(a.domain, out);
 }
 
-static enum bounce_action otherwise(const struct config_bounce *c)
+enum bounce_action bounce_otherwise(const struct config_bounce *c)
 {
 	return c->otherwise_drop ? BOUNCE_DROP : BOUNCE_HOLD;
 }
@@ -57,8 +55,8 @@ enum bounce_action bounce_decide(const struct config_bounce *c,
 	if (env->is_report || !dsn_is_wanted(env, notify, DSN_FAILED))
 		return BOUNCE_DROP;
 	if (c->send != BOUNCE_ALL || c->route == BOUNCE_NOWHERE ||
-	    sender_domain(env->sender, domain))
-		return otherwise(c);
+	    bounce_domain(env->sender, domain))
+		return bounce_otherwise(c);
 	return BOUNCE_REPORT;
 }
 
@@ -197,7 +195,7 @@ struct job_add *bounce_new(const struct bounce_of *of)
 {
 	struct bounce *b = mem_alloc(sizeof(*b));
 	struct dsn_recipient *rcpts = mem_array(of->n_rcpts, sizeof(*rcpts));
-	int rc = sender_domain(of->message->env.sender, b->domain);
+	int rc = bounce_domain(of->message->env.sender, b->domain);
 
 	buf_init(&b->add.body, REPORT_MAX);
 	if (!rc)

@@ -333,6 +333,11 @@ size_t relay_alarms(const struct relay *r, char (*out)[256], size_t max)
 {
 	size_t n = dest_alarms((struct relay *)r, out, max);
 
+	if (n < max && r->allowance.refused &&
+	    clock_mono_ms() - r->allowance.refused_ms < ALLOWANCE_HOUR_MS)
+		snprintf(out[n++], sizeof(*out),
+			 "reports to senders were withheld: too many within "
+			 "an hour");
 	if (n < max && r->n_damaged)
 		snprintf(out[n++], sizeof(*out),
 			 "%llu damaged messages were found in the queue",

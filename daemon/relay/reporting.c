@@ -4,8 +4,16 @@
  */
 #include <stdio.h>
 
+#include "mxhold/base/clock.h"
+#include "mxhold/base/log.h"
 #include "mxhold/base/mem.h"
+#include "mxhold/base/random.h"
+#include "mxhold/base/siphash.h"
 #include "mxhold/relay/delivery.h"
+
+enum {
+	WITHHELD_AGAIN_MS = 60 * 1000 /* told once in a wave */
+};
 
 const struct config_domain *settling_domain(const struct delivery *d)
 {
@@ -95,6 +103,48 @@ static void fill_report(const struct delivery *d, const struct delivery_rcpt *r,
 			      : q->remote;
 }
 
+/* --- how many ------------------------------------------------------------ */
+
+static void log_withheld(const struct delivery *d)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_WARNING, "bounce.withheld");
+	log_str(&l, "qid", d->qid);
+	log_private(&l, "to", d->msg.env.sender);
+	log_str(&l, "why", "too many reports within an hour");
+	log_end(&l);
+}
+
+bool settling_may_report(struct delivery *d)
+{
+	struct allowance *a = &d->relay->allowance;
+	int64_t last_ms = a->refused_ms, mono_ms = clock_mono_ms();
+	char domain[DOMAIN_MAX];
+	uint64_t key[2];
+
+	if (bounce_domain(d->msg.env.sender, domain))
+		return false;
+	random_key(key);
+	if (allowance_take(a, siphash(key, slice_str(domain)), mono_ms))
+		return true;
+	if (last_ms == 0 || mono_ms - last_ms > WITHHELD_AGAIN_MS)
+		log_withheld(d);
+	return false;
+}
+
+/* What failed was counted when that was decided. */
+static bool is_allowed(struct delivery *d, const struct bounce_of *of)
+{
+	for (size_t i = 0; i < of->n_rcpts; i++) {
+		if (of->rcpts[i].action == DSN_FAILED)
+			return true;
+	}
+	return settling_may_report(d);
+}
+
+/* --- the report ---------------------------------------------------------- */
+
 void settling_add_report(struct delivery *d)
 {
 	struct bounce_rcpt *rcpts =
@@ -117,7 +167,7 @@ void settling_add_report(struct delivery *d)
 		fill_report(d, r, out);
 		of.n_rcpts++;
 	}
-	if (of.n_rcpts)
+	if (of.n_rcpts && is_allowed(d, &of))
 		d->settle.report = bounce_new(&of);
 	mem_free(rcpts);
 }

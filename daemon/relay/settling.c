@@ -83,6 +83,29 @@ static void decide_bounces(struct delivery *d)
 	}
 }
 
+static bool is_reported(const struct delivery_rcpt *r)
+{
+	return !r->settled && r->judged.verdict == VERDICT_FAILED &&
+	       r->bounce == BOUNCE_REPORT;
+}
+
+/* One report too many: as if senders were told nothing. An operator's word is
+ * above that. */
+static void keep_allowance(struct delivery *d)
+{
+	const struct config_bounce *c = settling_bounce(d);
+	bool any = false;
+
+	for (size_t i = 0; i < d->n_rcpts; i++)
+		any |= is_reported(&d->rcpts[i]);
+	if (!any || d->msg.told || settling_may_report(d))
+		return;
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		if (is_reported(&d->rcpts[i]))
+			d->rcpts[i].bounce = bounce_otherwise(c);
+	}
+}
+
 /* The quarantine takes a message as a whole: what would go there waits
  * until the other recipients are settled. */
 static void wait_for_others(struct delivery *d, bool left)
@@ -117,6 +140,7 @@ static size_t choose(struct delivery *d)
 		if (left && !d->maybe_duplicate)
 			leave_later(d);
 		decide_bounces(d);
+		keep_allowance(d);
 		if (others_wait(d))
 			wait_for_others(d, left);
 	}

@@ -8,6 +8,7 @@
 #define MXHOLD_RELAY_BOUNCE_H
 
 #include "mxhold/config/config.h"
+#include "mxhold/mail/domain.h"
 #include "mxhold/mail/dsn.h"
 #include "mxhold/storage/writer.h"
 
@@ -37,6 +38,10 @@ enum bounce_action bounce_decide(const struct config_bounce *c,
 enum bounce_action bounce_decide_told(const struct config_bounce *c,
 				      const struct envelope *env,
 				      uint8_t notify);
+/* What becomes of it when no report may leave. */
+enum bounce_action bounce_otherwise(const struct config_bounce *c);
+/* The domain a report to this sender goes to; -1: none DNS could know. */
+int bounce_domain(struct slice sender, char out[DOMAIN_MAX]);
 /* May a report of a delivery by a server without DSN be made
  * (RFC 3461 5.2.2)? */
 bool bounce_wants_relayed(const struct config_bounce *c,

@@ -196,6 +196,8 @@ const struct config_bounce *settling_bounce(const struct delivery *d);
 /* The recipient's reply as the job has it; empty: it is not in the job. */
 struct slice settling_reply(const struct delivery *d,
 			    const struct delivery_rcpt *r);
+/* Takes a report from what may leave; false: it was one too many. */
+bool settling_may_report(struct delivery *d);
 /* Adds the report to the job that was filled, if anybody is to have one. */
 void settling_add_report(struct delivery *d);
 

@@ -27,6 +27,7 @@
 #define MXHOLD_RELAY_INNER_H
 
 #include "mxhold/base/map.h"
+#include "mxhold/relay/allowance.h"
 #include "mxhold/relay/breaker.h"
 #include "mxhold/relay/pool.h"
 #include "mxhold/relay/relay.h"
@@ -135,6 +136,7 @@ struct relay {
 	int64_t looked_ms;   /* mono */
 	struct expiry *expiry;
 	struct delay *delay;
+	struct allowance allowance; /* of reports */
 	struct passed_over unreadable[UNREADABLE_MAX];
 	uint32_t unreadable_at;
 	int64_t unread_ms;  /* mono: the store last failed; 0 = never */
