@@ -6,7 +6,8 @@
 
 enum {
 	DEST_PAGE = 32,
-	DEST_PAGES_A_TURN = 16
+	DEST_PAGES_A_TURN = 16,
+	CLOCK_SLACK_MS = 5 * 60 * 1000
 };
 
 /* --- discovery and binding --------------------------------------------- */
@@ -259,6 +260,18 @@ static void read_page(struct dest *d, int64_t after_ms, int64_t until_ms,
 	}
 }
 
+/* No wait is longer than the longest of the schedule: what lies beyond was put
+ * there before the clock was set back, and is due. */
+static int64_t horizon_ms(const struct dest *d, int64_t now_ms)
+{
+	const struct config_drain *drain = relay_drain_of(d->relay, d);
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < drain->n_retry_message; i++)
+		longest = MX_MAX(longest, drain->retry_message[i]);
+	return now_ms + longest + CLOCK_SLACK_MS;
+}
+
 static struct due_page *fetch(struct dest *d, enum window_class class,
 			      int64_t now_ms)
 {
@@ -269,6 +282,8 @@ static struct due_page *fetch(struct dest *d, enum window_class class,
 		read_page(d, -1, MX_MIN(edge - 1, now_ms), page);
 	else
 		read_page(d, edge - 1, now_ms, page);
+	if (!page->n && class == WINDOW_FRESH)
+		read_page(d, horizon_ms(d, now_ms), INT64_MAX, page);
 	if (page->n)
 		return page;
 	mem_free(page);

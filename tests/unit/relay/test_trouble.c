@@ -367,6 +367,60 @@ START_TEST(relay__spells_a_domain_in_a_labels_where_utf8_cannot_go)
 }
 END_TEST
 
+/* --- a clock that jumps -------------------------------------------------- */
+
+enum {
+	DAY_MS = 86400 * 1000
+};
+
+static void jump(int64_t by_ms)
+{
+	clock_fake_off();
+	if (by_ms)
+		clock_fake(clock_mono_ms(), clock_wall_ms() + by_ms);
+}
+
+START_TEST(relay__does_not_wait_until_a_clock_is_where_it_was)
+{
+	struct rig r;
+
+	rig_init(&r, QUICK);
+	rig_add(&r, &(struct rig_mail){0});
+	jump(-DAY_MS);
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	jump(0);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__neither_bounces_nor_storms_when_the_clock_jumps)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, "drain { retry_message = {\"1h\"} }\n");
+	rig_list(&r);
+	id = rig_add(&r, &(struct rig_mail){.rcpts = "later1@example.test"});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	jump(DAY_MS); /* its timer is over, once */
+	relay_kick(r.relay);
+	until_tried(&r, id, 2);
+	jump(0); /* and back: the next is a day ahead now */
+	relay_kick(r.relay);
+	until_tried(&r, id, 3);
+	rig_add(&r, &(struct rig_mail){0});
+	rig_until_got(&r, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert_uint_eq(m.attempts, 3);
+	ck_assert_int_eq(m.state, QUEUE_RETRY);
+	ck_assert(!m.quarantined);
+	rig_done(&r);
+}
+END_TEST
+
 /* --- damage -------------------------------------------------------------- */
 
 /* Changes octets of the queue's file behind its back. */
@@ -529,6 +583,8 @@ int main(void)
 		TEST(relay__opens_the_breaker_when_known_recipients_are_refused),
 		TEST(relay__waits_for_a_keyword_that_the_primary_lacks),
 		TEST(relay__spells_a_domain_in_a_labels_where_utf8_cannot_go),
+		TEST(relay__does_not_wait_until_a_clock_is_where_it_was),
+		TEST(relay__neither_bounces_nor_storms_when_the_clock_jumps),
 		LOOP(relay__never_sends_a_damaged_message, damaged_sizes),
 		TEST(relay__ends_quietly_when_what_it_sends_is_gone_from_the_queue),
 		LOOP(relay__defers_what_the_store_cannot_give, damaged_sizes),
