@@ -28,6 +28,11 @@ static struct inet_addr from_v6(const void *bytes)
 	return a;
 }
 
+struct inet_addr inet_from_bytes(uint8_t family, const void *bytes)
+{
+	return family == 4 ? from_v4(bytes) : from_v6(bytes);
+}
+
 int inet_parse(struct slice text, struct inet_addr *out)
 {
 	char s[INET6_ADDRSTRLEN];
@@ -218,6 +223,16 @@ bool inet_is_global(const struct inet_addr *a)
 	}
 	return cidr_contains(&unicast_v6, a) &&
 	       !in_any(special_v6, MX_ARRAY_SIZE(special_v6), a);
+}
+
+bool inet_is_unicast(const struct inet_addr *a)
+{
+	static const uint8_t zero[16];
+
+	if (a->family == 4)
+		return a->bytes[0] > 0 && a->bytes[0] < 224;
+	return a->family == 6 && a->bytes[0] != 0xff &&
+	       memcmp(a->bytes, zero, sizeof(zero)) != 0;
 }
 
 void inet_format_reverse(const struct inet_addr *a, char out[INET_REVERSE_MAX])

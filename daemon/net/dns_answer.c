@@ -54,8 +54,7 @@ static int read_addr(struct slice data, uint8_t family, struct inet_addr *out)
 {
 	if (data.n != (family == 4 ? 4 : 16))
 		return -1;
-	*out = (struct inet_addr){.family = family};
-	memcpy(out->bytes, data.p, data.n);
+	*out = inet_from_bytes(family, data.p);
 	return 0;
 }
 

@@ -225,7 +225,7 @@ void lookup_cancel(struct lookup *l)
 
 static bool is_allowed(const struct lookup *l, const struct endpoint *e)
 {
-	if (!may_use(l, e->addr.family))
+	if (!may_use(l, e->addr.family) || !inet_is_unicast(&e->addr))
 		return false;
 	/* A stranger's MX must not make us knock on doors of our own net. */
 	return l->target->primary || inet_is_global(&e->addr);

@@ -6,10 +6,13 @@
 
 The zone file is read again at every question, so that a test can change it:
 one record a line, "NAME TYPE VALUE": A, AAAA, CNAME, MX "10 host", TXT "text",
-PTR host, TLSA "3 1 1 hex"; or "NAME SERVFAIL", "NAME DROP" (no answer), "*
-NXDOMAIN" is the default for names that do not stand in it. Names are absolute,
-without the trailing dot. MX "0 ." is a null MX. --log gets a line for each
-question, "NAME TYPE".
+PTR host, TLSA "3 1 1 hex"; or "NAME SERVFAIL", "NAME REFUSED" and other codes,
+"NAME DROP" (no answer), "NAME LATE MS", "NAME GARBAGE HOW": noise, an answer
+that ends half way, one with a name that points at itself, one to an other
+question, or one with another id. "* NXDOMAIN" is the default for names that do
+not stand in it. Names are absolute, without the trailing dot. MX "0 ." is a
+null MX. What is longer than 1,232 octets comes by TCP. --log gets a line for
+each question, "NAME TYPE".
 
 With --sign everything below that name is signed (ECDSA P-256, by the openssl
 command) with a key made at the start, whose trust anchor is written to FILE;
@@ -31,6 +34,8 @@ import time
 
 TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "DS": 43,
          "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "TLSA": 52}
+RCODES = {"FORMERR": 1, "SERVFAIL": 2, "NOTIMP": 4, "REFUSED": 5, "NOTAUTH": 9, "RESERVED": 15}
+UDP_MAX = 1232
 TTL, DAY, P256 = 1, 86400, 13
 
 
@@ -183,8 +188,13 @@ class Answer:
             mine = [(k, v) for n, k, v in self.rows if n == here]
             if any(k == "DROP" for k, _ in mine):
                 return None
-            if any(k == "SERVFAIL" for k, _ in mine):
-                return self.build(2, [])
+            for kind, value in mine:
+                if kind in RCODES:
+                    return self.build(RCODES[kind], [])
+                if kind == "GARBAGE":
+                    return self.garbage(name, value)
+                if kind == "LATE":
+                    time.sleep(int(value) / 1000)
             if not mine and not sets:
                 below = any(n.endswith("." + here) for n, _, _ in self.rows)
                 return self.deny(here, 0 if below else 3)
@@ -196,6 +206,20 @@ class Answer:
             kinds = {k for k, _ in mine if TYPES.get(k) == qtype}
             sets += [(here, k, [rdata(k, v) for t, v in mine if t == k]) for k in kinds]
         return self.build(0, sets) if sets else self.deny(here, 0)
+
+    def garbage(self, name, how):
+        good = self.build(0, [(name, "A", [rdata("A", "192.0.2.1")])])
+        if how == "noise":
+            return self.query[:2] + os.urandom(200)
+        if how == "half":
+            return good[:self.end + 9]
+        if how == "loop":
+            here = struct.pack("!H", 0xc000 | self.end)
+            return (good[:6] + b"\0\1\0\0\0\0" + good[12:self.end] + here +
+                    struct.pack("!HHIH", TYPES["MX"], 1, TTL, 4) + b"\0\n" + here)
+        if how == "other":
+            return good[:12] + pack_name("other.test") + good[self.end - 4:]
+        return bytes([good[0] ^ 0xff]) + good[1:]
 
     def is_apex(self, name):
         return self.signer is not None and name == self.signer.zone
@@ -256,6 +280,9 @@ class Udp(socketserver.BaseRequestHandler):
     def handle(self):
         data, sock = self.request
         reply = self.server.zone.answer(data)
+        if reply and len(reply) > UDP_MAX:     # TC: come again by TCP
+            end = unpack_name(data, 12)[1] + 4
+            reply = reply[:2] + bytes([reply[2] | 2]) + reply[3:6] + bytes(6) + reply[12:end]
         if reply:
             sock.sendto(reply, self.client_address)
 

@@ -53,6 +53,10 @@ struct inet_addr inet_client_network(const struct inet_addr *a);
  * unspecified, reserved, broadcast: nothing a stranger's MX may point to. */
 bool inet_is_global(const struct inet_addr *a);
 bool inet_is_loopback(const struct inet_addr *a); /* also 0.0.0.0 and :: */
+/* False: nobody can have it (0.0.0.0/8, multicast, reserved, broadcast). */
+bool inet_is_unicast(const struct inet_addr *a);
+/* Of 4 or 16 octets; IPv4 in an IPv6 address (::ffff:0:0/96) is IPv4. */
+struct inet_addr inet_from_bytes(uint8_t family, const void *bytes);
 /* False when the family is neither AF_INET nor AF_INET6. */
 bool endpoint_from_sockaddr(const struct sockaddr *sa, struct endpoint *out);
 socklen_t endpoint_to_sockaddr(const struct endpoint *e,

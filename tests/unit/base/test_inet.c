@@ -176,6 +176,40 @@ START_TEST(inet__knows_what_a_stranger_may_point_to)
 }
 END_TEST
 
+START_TEST(inet__knows_what_nobody_can_have)
+{
+	static const char *const no[] = {
+		"0.0.0.0",   "0.1.2.3",         "224.0.0.1", "239.255.255.255",
+		"240.0.0.1", "255.255.255.255", "::",        "ff02::1"};
+	static const char *const yes[] = {
+		"1.0.0.1", "127.0.0.1", "10.1.2.3",   "223.255.255.255",
+		"::1",     "fe80::1",   "2001:db8::1"};
+	struct inet_addr none = {0}, a;
+
+	for (size_t i = 0; i < MX_ARRAY_SIZE(no); i++) {
+		a = addr(no[i]);
+		ck_assert_msg(!inet_is_unicast(&a), "%s", no[i]);
+	}
+	for (size_t i = 0; i < MX_ARRAY_SIZE(yes); i++) {
+		a = addr(yes[i]);
+		ck_assert_msg(inet_is_unicast(&a), "%s", yes[i]);
+	}
+	ck_assert(!inet_is_unicast(&none));
+}
+END_TEST
+
+START_TEST(inet__takes_mapped_octets_for_ipv4)
+{
+	static const uint8_t mapped[16] = {[10] = 0xff, 0xff, 192, 0, 2, 1};
+	struct inet_addr want = addr("192.0.2.1");
+	struct inet_addr got = inet_from_bytes(6, mapped);
+
+	ck_assert(inet_eq(&got, &want));
+	got = inet_from_bytes(4, mapped + 12);
+	ck_assert(inet_eq(&got, &want));
+}
+END_TEST
+
 START_TEST(inet__knows_loopback_and_unspecified)
 {
 	static const char *const yes[] = {"127.0.0.1", "127.9.9.9", "0.0.0.0",
@@ -277,6 +311,8 @@ int main(void)
 			 LOOP(cidr__contains_its_own_addresses_alone, nets),
 			 LOOP(cidr__is_refused_when_it_is_none, no_nets),
 			 LOOP(inet__knows_what_a_stranger_may_point_to, reach),
+			 TEST(inet__knows_what_nobody_can_have),
+			 TEST(inet__takes_mapped_octets_for_ipv4),
 			 TEST(inet__knows_loopback_and_unspecified),
 			 TEST(inet__groups_clients_by_32_and_64_bits),
 			 TEST(endpoint__goes_through_sockaddr_and_back),

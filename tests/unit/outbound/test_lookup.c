@@ -51,6 +51,16 @@ static const struct dns_row rows[] = {
 
 	{"closed.example.org", DNS_ROW_MX, 10, "private.example.org"},
 
+	{"mapped.example.org", DNS_ROW_AAAA, 0, "::ffff:192.0.2.9"},
+	{"self.example.org", DNS_ROW_A, 0, "127.0.0.1"},
+	{"none.example.org", DNS_ROW_A, 0, "0.0.0.0"},
+	{"group.example.org", DNS_ROW_A, 0, "224.0.0.1"},
+	{"group.example.org", DNS_ROW_A, 0, "0.1.2.3"},
+	{"group.example.org", DNS_ROW_A, 0, "240.0.0.1"},
+	{"group.example.org", DNS_ROW_A, 0, "255.255.255.255"},
+	{"group.example.org", DNS_ROW_AAAA, 0, "ff02::1"},
+	{"group.example.org", DNS_ROW_AAAA, 0, "::ffff:224.0.0.1"},
+
 	{"mute.example.org", DNS_ROW_MX, 0, "SILENCE"},
 	{"broken.example.org", DNS_ROW_MX, 0, "SERVFAIL"},
 	{NULL, 0, 0, NULL},
@@ -173,6 +183,12 @@ static const struct {
 	 "alias.example.org is a CNAME"},
 	/* what an operator's own zone says is his business */
 	{"closed.example.org", FAULT_NONE, "private.example.org 10.1.2.3", ""},
+	/* DNS-9 in disguise */
+	{"mapped.example.org", FAULT_LOOP, "", ""},
+	{"self.example.org", FAULT_LOOP, "", ""},
+	{"none.example.org", FAULT_LOOP, "", ""},
+	/* nobody's address */
+	{"group.example.org", FAULT_NO_ROUTE, "", ""},
 };
 
 /* TX-55 */
