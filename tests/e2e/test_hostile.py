@@ -110,7 +110,8 @@ ROWS = (
     breaks("starttls stall=dot", "no reply", tls="require", lost=True, quick=True),
     down("starttls rst=mail", GONE, tls="require"), passes("starttls rst=quit", tls="require"),
     # what listens to more than it should, and what says more
-    passes("lenient"), defers("evil rcpt=450", "450"),
+    passes("lenient"), defers("evil rcpt=450", "450"), defers("wordy=60000 rcpt=450", "450"),
+    down("wordy=200000 rcpt=450", "too many"), breaks("wordy=200000 dot=450", "no reply"),
 )
 
 
