@@ -184,7 +184,7 @@ domain "{name}" {{ primary = "{name}"  recipients = "{self.path('rcpt')}" }}
         self.assert_held(0)
 
     def test_1500_mx_are_too_long_for_udp_and_the_best_is_found(self):
-        # DNS-8
+        # DNS-8, DNS-21
         self.others = ["many.good"]
         self.dns(*[f"many.good MX {n + 20} m{n}.host" for n in range(1500)],
                  *self.good("many.good"))
