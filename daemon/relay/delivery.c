@@ -386,7 +386,6 @@ static void on_sent(void *data, const struct session_result *result)
 	struct outcome out;
 	bool insist, was_open;
 
-	handing_heard(d->relay->handing, &d->end);
 	if (d->load != LOAD_OK) {
 		not_read(d);
 		return;
@@ -517,7 +516,6 @@ void delivery_end(struct delivery *d)
 	}
 	map_remove(&r->in_flight, relay_id_key(&d->id));
 	list_remove(&d->item);
-	handing_heard(r->handing, &d->end);
 	d->link = NULL;
 	d->state = DELIVERY_ENDED;
 	if (d->lane) {

@@ -186,8 +186,6 @@ static void give_slice(struct delivery *d)
 		return;
 	}
 	d->end_given = last;
-	if (last)
-		handing_expect(d->relay->handing, &d->end);
 	session_body(d->link->session, buf_slice(&d->body), last);
 	if (!last)
 		submit(d, read_slice, on_slice);

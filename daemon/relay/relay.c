@@ -157,7 +157,7 @@ static void on_settled(void *data, struct mpsc_node *note)
 {
 	struct job *job = MX_CONTAINER_OF(note, struct job, node);
 
-	handing_done(((struct relay *)data)->handing);
+	(void)data;
 	settling_done(job->data);
 }
 

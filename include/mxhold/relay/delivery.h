@@ -99,7 +99,6 @@ struct delivery {
 	uint16_t batch_rcpt[DELIVERY_RCPTS_MAX]; /* index into rcpts */
 	bool more;      /* another transaction follows the commit */
 	bool end_given; /* the last of the content is with the session */
-	struct handing_end end; /* ... and its reply is awaited */
 	bool maybe_duplicate, good;
 
 	/* the commit */

@@ -110,12 +110,6 @@ struct passed_over {
 	uint32_t dest;
 };
 
-/* The end of a message was given out, and its reply is awaited. */
-struct handing_end {
-	struct list item;
-	int64_t at_us; /* mono; 0 = it is not */
-};
-
 struct relay {
 	struct relay_parts parts;
 	const struct config *config; /* a reference */
@@ -228,10 +222,6 @@ bool lane_may_send(struct lane *l, int64_t mono_ms);
 struct handing *handing_new(struct relay *r);
 void handing_free(struct handing *h);
 void handing_submit(struct handing *h, struct job *job); /* to the writer */
-void handing_done(struct handing *h);                    /* one is back */
-/* The end of a message is out; its reply was heard, or nobody waits for it. */
-void handing_expect(struct handing *h, struct handing_end *e);
-void handing_heard(struct handing *h, struct handing_end *e);
 
 /* expiry.c */
 struct expiry *expiry_new(struct relay *r);
