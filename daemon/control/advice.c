@@ -201,7 +201,10 @@ void advice_of(const struct present_primary *p, struct advice *out)
 	}
 	switch (v->health.state) {
 	case HEALTH_UNKNOWN:
-		say(out->why, "it has not been probed yet");
+		if (p->relay && p->relay->breaker_open)
+			is_broken(p, out);
+		else
+			say(out->why, "it has not been probed yet");
 		break;
 	case HEALTH_DOWN:
 	case HEALTH_DOUBTFUL:
