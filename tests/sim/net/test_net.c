@@ -133,9 +133,9 @@ static void open_rig(struct rig *r, size_t segment)
 
 static void close_rig(struct rig *r, bool has_wire)
 {
-	stream_close(r->stream);
-	if (has_wire)
+	if (has_wire) /* the first to be freed while the loop still turns */
 		wire_close(r->wire);
+	stream_close(r->stream);
 	listener_close(r->listener);
 	loop_free(r->loop);
 	buf_done(&r->heard);
