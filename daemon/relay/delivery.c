@@ -370,7 +370,7 @@ static void not_read(struct delivery *d)
 		delivery_end(d);
 }
 
-/* Another host may have it: this session is not used again. */
+/* Another host may have it: the link is not used again. */
 static void note_lack(struct delivery *d, const struct session_result *result)
 {
 	char text[REPLY_TEXT_MAX];

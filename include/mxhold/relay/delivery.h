@@ -121,7 +121,7 @@ void delivery_tell_late(struct relay *r, uint64_t id, uint32_t dest,
 					enum delivery_expired how));
 /* LOADING or WAITING: left as it was. */
 void delivery_drop(struct delivery *d);
-/* WAITING: over this session, which is its own until it is given back. */
+/* WAITING: over a session that is its own until it is given back. */
 void delivery_send(struct delivery *d, struct link *link);
 extern const struct link_user delivery_user;
 /* A report whose session could not be opened: that is its fate too. */

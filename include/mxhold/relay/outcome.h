@@ -50,7 +50,7 @@ struct outcome_rules {
 	bool is_report;       /* a report of ours: a 5xx is final */
 	bool is_over;         /* retention has ended: LATER becomes FAILED */
 	bool insist;          /* it was LEFT before: now it gets a timer */
-	uint32_t sent_before; /* messages this session had carried */
+	uint32_t sent_before; /* messages its session had carried */
 };
 
 struct outcome {

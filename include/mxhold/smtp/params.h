@@ -22,7 +22,7 @@ enum smtp_params_result {
 	SMTP_PARAMS_BAD,     /* 501: malformed or doubled */
 };
 
-struct smtp_params_offer { /* what this session may use */
+struct smtp_params_offer { /* what the client may use */
 	bool esmtp;        /* EHLO; after HELO every parameter is unknown */
 	bool body;         /* 8BITMIME */
 	bool dsn;
