@@ -1,10 +1,10 @@
 #!/bin/bash
-# Every fuzzer for a long time, two at once and out of everybody's way. It goes
-# in slices of five minutes and on record, so that what is stopped goes on where
-# it was: each target runs until its record says that it had its time. What is
-# found is kept in build/fuzz/tests/fuzz/new, with a log of each target; ends
-# with a table: target, seconds it ran, seconds of a processor, executions,
-# inputs that found new code, findings.
+# Every fuzzer for a long time, two at once and out of everybody's way. They take
+# turns of five minutes and keep a record, so that what is stopped goes on where
+# it was: each runs until it had its time of a processor. What is found is kept
+# in build/fuzz/tests/fuzz/new, with a log of each target; ends with a table:
+# target, seconds by the clock, seconds of a processor, executions, inputs that
+# found new code, findings.
 #
 #     tests/fuzz/long.sh [SECONDS [TARGET...]]     an hour each, all of them
 #     touch build/fuzz/tests/fuzz/new/stop         ends it after these slices
@@ -27,8 +27,9 @@ else
 	for options in options/fuzz_*; do targets+=("${options##*/}"); done
 fi
 
-had() { # TARGET: seconds on record
-	awk '{ n += $1 } END { print n + 0 }' "new/$1.record" 2>/dev/null || echo 0
+had() { # TARGET: seconds of a processor on record
+	touch "new/$1.record"
+	awk '{ n += $2 } END { print int(n) }' "new/$1.record"
 }
 
 stat_of() { # TARGET NAME
@@ -42,7 +43,7 @@ slice() { # SECONDS TARGET
 	done
 	mkdir -p "new/$2"
 	mapfile -t options <"options/$2"
-	TIMEFORMAT='%U %S'
+	local TIMEFORMAT='%U %S'
 	{ time "./$2" -max_total_time="$1" "${options[@]}" -print_final_stats=1 \
 		-artifact_prefix="new/$2-" "${dirs[@]}" >"new/$2.log" 2>&1; } \
 		2>"new/$2.cpu" || {
@@ -55,27 +56,29 @@ slice() { # SECONDS TARGET
 		"$(stat_of "$2" new_units_added)" >>"new/$2.record"
 }
 
-run() { # SECONDS TARGET
-	local left
-	rm -f "new/$2.failed"
-	while left=$(($1 - $(had "$2"))) && ((left > 0)) && [[ ! -e new/stop ]]; do
-		slice $((left < 300 ? left : 300)) "$2" || break
+left() { # SECONDS: the targets that did not have their time yet
+	local target
+	[[ ! -e new/stop ]] || return 0
+	for target in "${targets[@]}"; do
+		[[ -e new/$target.failed ]] || (($(had "$target") >= $1)) ||
+			echo "$target"
 	done
-	report "$2"
 }
 
 report() { # TARGET
 	local found=none
 	[[ ! -e new/$1.failed ]] || found="build/fuzz/tests/fuzz/new/$1.failed"
-	touch "new/$1.record"
 	awk -v target="$1" -v found="$found" '
 		{ s += $1; cpu += $2; runs += $3; more += $4 }
 		END { printf "%-16s %6d s %6d cpu %12d runs %6d new  found: %s\n",
 			target, s, cpu, runs, more, found }' "new/$1.record"
 }
-export -f had run slice stat_of report
+export -f had slice stat_of
 
-printf '%s\n' "${targets[@]}" |
-	nice -n "${FUZZ_NICE:-19}" xargs -P "${FUZZ_JOBS:-2}" -I{} \
-		bash -c "run $seconds {}" | tee new/table
+rm -f new/*.failed
+while turn=$(left "$seconds") && [[ -n $turn ]]; do
+	echo "$turn" | nice -n "${FUZZ_NICE:-19}" xargs -P "${FUZZ_JOBS:-2}" -I{} \
+		bash -c "[[ -e new/stop ]] || slice $((seconds < 300 ? seconds : 300)) {}" || true
+done
+for target in "${targets[@]}"; do report "$target"; done | tee new/table
 ! grep -qv 'found: none$' new/table
