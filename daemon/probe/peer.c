@@ -176,9 +176,7 @@ static void on_next(void *data)
 {
 	struct peer *peer = data;
 
-	/* Not started when too many hang: the next turn looks again. */
-	if (!probe_start(peer))
-		peer->base_ms = loop_now_ms(peer->p->loop);
+	probe_next(peer);
 	peer_arm(peer);
 }
 

@@ -89,14 +89,57 @@ static void open_session(struct probe *b)
 	b->session = session_open(peer->p->outbound, &target, &probe_events, b);
 }
 
-bool probe_start(struct peer *peer)
+/* What waited for it; the probe itself is gone. */
+static struct waiter *free_probe(struct probe *b)
+{
+	struct waiter *w = b->waiters;
+
+	if (b->is_open)
+		session_quit(b->session);
+	else
+		session_close(b->session);
+	timer_free(b->deadline);
+	list_remove(&b->link);
+	b->peer->n_probes--;
+	mem_free(b);
+	return w;
+}
+
+/* As many as may be under way hang. */
+static bool is_crowded(const struct peer *peer)
+{
+	return peer->n_probes >= PROBES_AT_ONCE;
+}
+
+/*
+ * What comes back while all of them hang would be found when the oldest is
+ * over. So one makes way, without a verdict. Not the oldest, for a primary that
+ * takes nearly all of its time to answer: who waited for the other waits for
+ * that one, which is sure to end.
+ */
+static void make_way(struct peer *peer)
+{
+	struct list *first = peer->probes.next;
+	struct probe *oldest = MX_CONTAINER_OF(first, struct probe, link);
+	struct probe *b = MX_CONTAINER_OF(first->next, struct probe, link);
+	struct waiter *w;
+
+	b->is_open = false; /* it hangs: no good-bye */
+	w = free_probe(b);
+	while (w) {
+		struct waiter *next = w->next;
+
+		w->next = oldest->waiters;
+		oldest->waiters = w;
+		w = next;
+	}
+}
+
+static void start(struct peer *peer)
 {
 	struct prober *p = peer->p;
-	struct probe *b;
+	struct probe *b = mem_alloc(sizeof(*b));
 
-	if (peer->n_probes >= PROBES_AT_ONCE)
-		return false;
-	b = mem_alloc(sizeof(*b));
 	b->peer = peer;
 	b->seq = ++peer->seq;
 	b->started_ms = peer->base_ms = loop_now_ms(p->loop);
@@ -106,7 +149,26 @@ bool probe_start(struct peer *peer)
 	peer->n_probes++;
 	choose_addresses(b, &p->config->probe);
 	open_session(b);
-	return true;
+}
+
+/* While it is only doubted, what hangs is what will tell. */
+void probe_next(struct peer *peer)
+{
+	if (is_crowded(peer) && peer->health.state == HEALTH_DOUBTFUL) {
+		peer->base_ms = loop_now_ms(peer->p->loop);
+		return;
+	}
+	if (is_crowded(peer))
+		make_way(peer);
+	start(peer);
+}
+
+void probe_now(struct peer *peer)
+{
+	if (is_crowded(peer))
+		return;
+	start(peer);
+	peer_arm(peer);
 }
 
 void probe_wait(struct peer *peer,
@@ -137,22 +199,6 @@ static void tell_waiters(struct waiter *w, const struct primary_view *view)
 		mem_free(w);
 		w = next;
 	}
-}
-
-/* What waited for it; the probe itself is gone. */
-static struct waiter *free_probe(struct probe *b)
-{
-	struct waiter *w = b->waiters;
-
-	if (b->is_open)
-		session_quit(b->session);
-	else
-		session_close(b->session);
-	timer_free(b->deadline);
-	list_remove(&b->link);
-	b->peer->n_probes--;
-	mem_free(b);
-	return w;
 }
 
 static void drop_waiters(struct waiter *w)

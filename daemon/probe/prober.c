@@ -202,8 +202,7 @@ bool prober_probe_now(struct prober *p, const char *name,
 
 	if (!peer)
 		return false;
-	if (probe_start(peer))
-		peer_arm(peer);
+	probe_now(peer);
 	if (on_done)
 		probe_wait(peer, on_done, data);
 	return true;

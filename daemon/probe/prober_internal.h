@@ -81,7 +81,10 @@ void peer_arm(struct peer *peer);              /* the timer of the next probe */
 bool peer_has_good(const struct peer *peer);
 
 /* probe.c */
-bool probe_start(struct peer *peer); /* false: enough are under way */
+/* It is time for one. */
+void probe_next(struct peer *peer);
+/* Somebody asks: none is started when as many as may be are under way. */
+void probe_now(struct peer *peer);
 /* Tells when the newest probe is over. */
 void probe_wait(struct peer *peer,
 		void (*on_done)(void *data, const struct primary_view *view),

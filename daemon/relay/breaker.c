@@ -50,6 +50,7 @@ static bool open_it(struct breaker *b, enum breaker_cause cause,
 	if (b->state == BREAKER_OPEN)
 		return false;
 	b->state = BREAKER_OPEN;
+	b->has_taken = false;
 	b->cause = cause;
 	b->retry_at_ms = mono_ms + wait_ms;
 	b->n = b->at = 0;
@@ -174,7 +175,7 @@ bool breaker_result(struct breaker *b, const struct config_breaker *c,
 
 	if (b->state == BREAKER_TRYING && sample.bad)
 		return try_failed(b, c, sample.weak, mono_ms);
-	if (b->state != BREAKER_CLOSED)
+	if (b->state != BREAKER_CLOSED || (sample.again && b->has_taken))
 		return false;
 	note(b, window, sample);
 	return sample.bad && judge_window(b, c, window, mono_ms);
@@ -182,6 +183,8 @@ bool breaker_result(struct breaker *b, const struct config_breaker *c,
 
 bool breaker_delivered(struct breaker *b, uint64_t sender)
 {
+	if (b->state != BREAKER_OPEN)
+		b->has_taken = true;
 	if (b->state != BREAKER_TRYING)
 		return false;
 	if (b->cause == BREAKER_BY_MAIL && b->blamed != sender)
@@ -193,6 +196,7 @@ bool breaker_delivered(struct breaker *b, uint64_t sender)
 
 void breaker_host_is_back(struct breaker *b)
 {
+	b->has_taken = false;
 	if (b->state == BREAKER_OPEN && b->cause == BREAKER_BY_HOST)
 		b->state = BREAKER_TRYING;
 }

@@ -73,7 +73,7 @@ void delivery_start(struct lane *l, struct dest *dest,
 	d->dest = dest;
 	d->dest_number = dest->number;
 	d->due_ms = row->due_ms;
-	d->era = l->era;
+	d->era = l->pool.era;
 	queue_by_age(l, d);
 	reading_load(d);
 }
@@ -202,6 +202,7 @@ void delivery_send(struct delivery *d, struct link *link)
 	const struct smtp_ehlo *ehlo = session_ehlo(link->session);
 
 	d->link = link;
+	d->sent_ms = clock_mono_ms();
 	d->state = DELIVERY_SENDING;
 	d->more = d->end_given = d->body_wanted = false;
 	d->peer_has_dsn = ehlo->ext & EXT_DSN;
@@ -261,6 +262,7 @@ static void tell_breaker(struct delivery *d, const struct outcome *out)
 			&d->rcpts[d->batch_rcpt[i]].judged;
 
 		sample.bad = r->bad_5xx;
+		sample.again = r->bad_5xx && r->first_5xx_ms;
 		sample.weak =
 			r->bad_5xx && (r->about_message || !r->known_good);
 		if (r->bad_5xx || r->verdict == VERDICT_DELIVERED)

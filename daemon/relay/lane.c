@@ -112,7 +112,7 @@ static size_t count_deliveries(const struct lane *l)
 	LIST_FOR_EACH (it, &l->deliveries) {
 		struct delivery *d = MX_CONTAINER_OF(it, struct delivery, item);
 
-		n += d->era == l->era && !d->passed;
+		n += d->era == l->pool.era && !d->passed;
 	}
 	return n;
 }
@@ -120,7 +120,8 @@ static size_t count_deliveries(const struct lane *l)
 static bool has_deliveries(const struct lane *l)
 {
 	LIST_FOR_EACH (it, &l->deliveries) {
-		if (MX_CONTAINER_OF(it, struct delivery, item)->era == l->era)
+		if (MX_CONTAINER_OF(it, struct delivery, item)->era ==
+		    l->pool.era)
 			return true;
 	}
 	return false;
@@ -132,7 +133,7 @@ bool lane_goes_alone(const struct lane *l)
 	       l->breaker.state == BREAKER_TRYING;
 }
 
-static uint32_t limit_of(const struct lane *l)
+uint32_t lane_limit(const struct lane *l)
 {
 	return lane_goes_alone(l) || l->is_report ? 1
 						  : window_limit(&l->window);
@@ -147,7 +148,7 @@ static struct delivery *next_waiting(const struct lane *l)
 
 		if (d->state == DELIVERY_WAITING)
 			return d;
-		if (d->state == DELIVERY_LOADING && limit_of(l) == 1)
+		if (d->state == DELIVERY_LOADING && lane_limit(l) == 1)
 			return NULL;
 	}
 	return NULL;
@@ -166,12 +167,12 @@ static size_t count_waiting(const struct lane *l)
 /* Read ahead, so that a session that is free finds its next message. */
 static size_t ahead(const struct lane *l)
 {
-	return lane_goes_alone(l) ? 0 : MX_MIN(limit_of(l), PREFETCH_MAX);
+	return lane_goes_alone(l) ? 0 : MX_MIN(lane_limit(l), PREFETCH_MAX);
 }
 
 static size_t capacity(const struct lane *l)
 {
-	return limit_of(l) + ahead(l);
+	return lane_limit(l) + ahead(l);
 }
 
 /* The destination with the oldest due row of that class. */
@@ -267,18 +268,18 @@ static void open_session(struct lane *l)
 		t.last_good = view.good;
 		t.n_last_good = view.n_good;
 	}
-	pool_open(&l->pool, &t, l->era);
+	pool_open(&l->pool, &t);
 }
 
 static void open_sessions(struct lane *l, int64_t mono_ms)
 {
-	size_t opening = pool_count(&l->pool, LINK_OPENING, l->era);
-	size_t n = pool_count_any(&l->pool, l->era);
+	size_t opening = pool_count(&l->pool, LINK_OPENING);
+	size_t n = pool_count_any(&l->pool);
 	size_t waiting = count_waiting(l);
 
 	if (mono_ms < l->cool_until_ms)
 		return;
-	for (; opening < waiting && n < limit_of(l); opening++, n++)
+	for (; opening < waiting && n < lane_limit(l); opening++, n++)
 		open_session(l);
 }
 
@@ -292,7 +293,7 @@ static void send_waiting(struct lane *l)
 		if (window_wait_us(&l->window, clock_mono_us()) > 0)
 			return;
 		if (lane_goes_alone(l) &&
-		    pool_count(&l->pool, LINK_BUSY, l->era) > 0)
+		    pool_count(&l->pool, LINK_BUSY) > 0)
 			return;
 		link = pool_take(&l->pool, &delivery_user, d);
 		if (!link)
@@ -328,9 +329,11 @@ static int64_t next_due(const struct lane *l)
 }
 
 /* The earliest of all that no event will tell of. */
-static void set_timer(struct lane *l, int64_t now_ms, int64_t mono_ms)
+static void set_timer(struct lane *l, int64_t now_ms, int64_t mono_ms,
+		      int64_t patience_ms)
 {
-	int64_t wait = TIMER_MAX_MS, rate_us, due = next_due(l);
+	int64_t wait = MX_MIN((int64_t)TIMER_MAX_MS, patience_ms);
+	int64_t rate_us, due = next_due(l);
 
 	if (due > now_ms)
 		wait = MX_MIN(wait, due - now_ms);
@@ -366,12 +369,14 @@ void lane_run(struct lane *l)
 		if (l->relay->stopping)
 			pool_abort_opening(&l->pool);
 		pool_quit_idle(&l->pool);
-		set_timer(l, INT64_MAX, mono_ms);
+		set_timer(l, INT64_MAX, mono_ms, INT64_MAX);
 	} else {
+		int64_t patience_ms = aside_look(l, mono_ms);
+
 		load_ahead(l, now_ms);
 		send_waiting(l);
 		open_sessions(l, mono_ms);
-		set_timer(l, now_ms, mono_ms);
+		set_timer(l, now_ms, mono_ms, patience_ms);
 	}
 	if (is_done(l))
 		lane_free(l);
@@ -496,7 +501,7 @@ static void primary_not_opened(struct lane *l, const struct session_failure *f)
 		lane_log_breaker(l, true);
 	if (health == OUTCOME_SAYS_REFUSED)
 		lane_note_bad(l, HEALTH_REFUSED, f->text);
-	else if (pool_count_any(&l->pool, l->era) == 0)
+	else if (pool_count_any(&l->pool) == 0)
 		lane_note_bad(l, HEALTH_BAD, f->text);
 }
 

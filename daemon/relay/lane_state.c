@@ -24,19 +24,25 @@ const struct config_drain *lane_drain(const struct lane *l)
 	return &c->drain;
 }
 
+/* What is here by now has waited for it; what comes from now on is fresh. */
+void lane_mail_flows(struct lane *l)
+{
+	l->recovered_ms = clock_wall_ms();
+	LIST_FOR_EACH (it, &l->dests)
+		dest_drop_pages(MX_CONTAINER_OF(it, struct dest, item));
+}
+
 /* The primary came back: everything that is ready goes, a canary first. */
 static void recover(struct lane *l)
 {
 	l->outage = false;
 	l->lacks[0] = '\0';
-	l->recovered_ms = clock_wall_ms();
-	l->era++;
+	pool_begin_era(&l->pool);
 	l->failures = l->broken = l->carries = 0;
 	l->cool_until_ms = 0;
 	window_restart(&l->window, lane_drain(l)->canary);
 	breaker_host_is_back(&l->breaker);
-	LIST_FOR_EACH (it, &l->dests)
-		dest_drop_pages(MX_CONTAINER_OF(it, struct dest, item));
+	lane_mail_flows(l);
 }
 
 static void note_state(struct lane *l, enum health_state state)

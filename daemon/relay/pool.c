@@ -24,23 +24,33 @@ void pool_init(struct pool *p, struct loop *l, struct outbound *o,
 	p->events = events;
 	p->data = data;
 	p->n = 0;
-	p->last_serial = 0;
+	p->last_serial = p->era = 0;
 	list_init(&p->links);
 }
 
-void pool_open(struct pool *p, const struct session_target *target,
-	       uint32_t era)
+void pool_open(struct pool *p, const struct session_target *target)
 {
 	struct link *l = mem_alloc(sizeof(*l));
 
 	l->pool = p;
-	l->era = era;
+	l->era = p->era;
 	l->serial = ++p->last_serial;
 	l->state = LINK_OPENING;
 	l->idle = timer_new(p->loop, on_idle_over, l);
 	list_append(&p->links, &l->item);
 	p->n++;
 	l->session = session_open(p->outbound, target, &session_events, l);
+}
+
+void pool_begin_era(struct pool *p)
+{
+	p->era++;
+	LIST_FOR_EACH (it, &p->links) {
+		struct link *l = MX_CONTAINER_OF(it, struct link, item);
+
+		if (l->state == LINK_IDLE)
+			l->era = p->era;
+	}
 }
 
 /* The session is closed by whoever calls. */
@@ -131,7 +141,7 @@ void pool_give_back(struct link *l, uint32_t max_uses)
 		max_uses = MX_MIN(max_uses, offered);
 	if (l->ended) {
 		pool_drop(l);
-	} else if (l->used >= max_uses) {
+	} else if (l->used >= max_uses || l->era != p->era) {
 		session_quit(l->session);
 		forget(l);
 	} else {
@@ -206,23 +216,23 @@ void pool_abort_opening(struct pool *p)
 	}
 }
 
-size_t pool_count(const struct pool *p, enum link_state state, uint32_t era)
+size_t pool_count(const struct pool *p, enum link_state state)
 {
 	size_t n = 0;
 
 	LIST_FOR_EACH (it, &p->links) {
 		struct link *l = MX_CONTAINER_OF(it, struct link, item);
 
-		n += l->state == state && l->era == era;
+		n += l->state == state && l->era == p->era;
 	}
 	return n;
 }
 
-size_t pool_count_any(const struct pool *p, uint32_t era)
+size_t pool_count_any(const struct pool *p)
 {
 	size_t n = 0;
 
 	LIST_FOR_EACH (it, &p->links)
-		n += MX_CONTAINER_OF(it, struct link, item)->era == era;
+		n += MX_CONTAINER_OF(it, struct link, item)->era == p->era;
 	return n;
 }

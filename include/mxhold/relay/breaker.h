@@ -17,6 +17,10 @@
  * senders a wave of spam has, these alone open it only when they fill the
  * window, and then mail goes on, one message a second, so that what is good
  * is soon found behind the bad.
+ *
+ * What was refused before and is refused again says nothing new of a host that
+ * has taken mail since: mail for somebody who is really gone, tried for
+ * breaker.first_5xx, would open it again and again for everybody's mail.
  */
 #ifndef MXHOLD_RELAY_BREAKER_H
 #define MXHOLD_RELAY_BREAKER_H
@@ -49,11 +53,13 @@ struct breaker_sample {
 	uint64_t sender; /* hash */
 	bool bad;
 	bool weak;
+	bool again; /* bad, and not for the first time */
 };
 
 struct breaker {
 	enum breaker_state state;
 	enum breaker_cause cause;
+	bool has_taken; /* something, since it was last away, or opened */
 	int64_t retry_at_ms; /* mono; when open; INT64_MAX = never */
 	struct breaker_sample samples[BREAKER_WINDOW_MAX];
 	uint32_t n, at;

@@ -64,7 +64,7 @@ struct delivery {
 	struct lane *lane;           /* NULL: it has expired, nobody is asked */
 	struct dest *dest;           /* NULL with lane */
 	uint32_t dest_number;
-	uint32_t era; /* of the lane */
+	uint32_t era; /* of the lane's pool */
 	uint64_t id;
 	int64_t due_ms; /* of the row it was found by */
 	char qid[ID_TEXT_LEN + 1];
@@ -91,6 +91,7 @@ struct delivery {
 
 	/* the transaction */
 	struct link *link;
+	int64_t sent_ms; /* mono: when it was given to the link */
 	char host[300];
 	struct session_protection protection;
 	bool peer_has_dsn;

@@ -84,7 +84,6 @@ struct lane {
 	bool forced;   /* drain now: goes although it is not up */
 	bool released; /* drain now: goes although it is held */
 	bool outage;   /* it was not up since it last ran */
-	uint32_t era;  /* counts outages: what hangs from the last is no load */
 	uint32_t failures;     /* rounds of openings that failed, in a row */
 	uint32_t broken;       /* connections that broke, nothing delivered */
 	uint32_t carries;      /* mails a session got before 421; 0 = any */
@@ -188,6 +187,8 @@ void lane_run(struct lane *l);
 void lane_reload(struct lane *l);
 void lane_drain_now(struct lane *l);
 void lane_ask(struct lane *l); /* its primary asks for its mail */
+/* How many sessions may carry mail at once now. */
+uint32_t lane_limit(const struct lane *l);
 /* What a delivery has seen and how it ended. */
 void lane_loaded(struct lane *l);
 void lane_note_pressed(struct lane *l);
@@ -206,7 +207,13 @@ bool lane_goes_alone(const struct lane *l);
 void lane_free(struct lane *l);
 size_t lane_count_reports(const struct relay *r);
 
+/* aside.c */
+/* Makes room beside what hangs; the time until it is to be asked again. */
+int64_t aside_look(struct lane *l, int64_t mono_ms);
+
 /* lane_state.c */
+/* From now on mail can go: what is here has waited. */
+void lane_mail_flows(struct lane *l);
 const struct config_primary *lane_primary(const struct lane *l); /* or NULL */
 const struct config_drain *lane_drain(const struct lane *l);
 /* The one that reports go by; NULL: by their own MX. */

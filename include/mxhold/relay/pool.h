@@ -37,7 +37,7 @@ struct link {
 	uint32_t used;   /* messages carried */
 	bool owes;       /* its last message is not settled in the queue */
 	bool ended;      /* the peer hung up while it was lent out */
-	uint32_t era;    /* the owner's, when it was opened */
+	uint32_t era;    /* of the pool, when it was last proved to live */
 	struct timer *idle;
 	const struct link_user *user;
 	void *data;
@@ -55,13 +55,16 @@ struct pool {
 	void *data;
 	struct list links;
 	size_t n;
+	uint32_t era; /* what hangs from an older one is no load */
 	uint64_t last_serial;
 };
 
 void pool_init(struct pool *p, struct loop *l, struct outbound *o,
 	       const struct pool_events *events, void *data);
-void pool_open(struct pool *p, const struct session_target *target,
-	       uint32_t era);
+void pool_open(struct pool *p, const struct session_target *target);
+/* After an outage. Idle sessions have outlived it; one that is busy is not
+ * used again when it comes back, for others have taken its place. */
+void pool_begin_era(struct pool *p);
 /* An idle session, now busy; NULL: none. */
 struct link *pool_take(struct pool *p, const struct link_user *user,
 		       void *data);
@@ -77,8 +80,8 @@ struct link *pool_find(const struct pool *p, uint64_t serial); /* or NULL */
 void pool_drop(struct link *l);
 void pool_quit_idle(struct pool *p);
 void pool_abort_opening(struct pool *p);
-/* How many links there are in this state and era; any: whatever state. */
-size_t pool_count(const struct pool *p, enum link_state state, uint32_t era);
-size_t pool_count_any(const struct pool *p, uint32_t era);
+/* How many links of this era there are in this state; any: whatever state. */
+size_t pool_count(const struct pool *p, enum link_state state);
+size_t pool_count_any(const struct pool *p);
 
 #endif

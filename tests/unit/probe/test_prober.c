@@ -147,6 +147,33 @@ START_TEST(prober__starts_no_more_than_a_few_at_once)
 }
 END_TEST
 
+static bool has_six(struct bench *b)
+{
+	return b->server.n_clients >= 6;
+}
+
+/* Four hang, and would for a minute: it is found by the fifth or sixth. Who
+ * waits for one that makes way is told by the oldest. */
+START_TEST(prober__finds_what_is_back_while_as_many_as_may_be_hang)
+{
+	static const char *const silent[] = {"STALL", NULL};
+	static const char *const *const scripts[] = {
+		silent, silent, silent, silent, silent, mild, NULL};
+	struct bench b;
+
+	init(&b, scripts);
+	b.config.probe.timeout = 50000;
+	b.config.probe.up_after = 1;
+	start_prober(&b);
+	wait_for(&b, has_four);
+	ck_assert(prober_probe_now(b.prober, "mx1", on_done, &b));
+	wait_for(&b, has_six);
+	wait_for_state(&b, HEALTH_UP);
+	ck_assert_uint_eq(b.done, 0);
+	done(&b);
+}
+END_TEST
+
 /* --- verdicts ---------------------------------------------------------- */
 
 #define TO_EHLO "S:220 a", "C:EHLO", "S:250 a"
@@ -327,6 +354,7 @@ int main(void)
 			 TEST(prober__does_not_wait_for_a_probe_that_hangs),
 			 TEST(prober__does_not_believe_old_bad_news),
 			 TEST(prober__starts_no_more_than_a_few_at_once),
+			 TEST(prober__finds_what_is_back_while_as_many_as_may_be_hang),
 			 LOOP(prober__judges_what_it_hears, verdicts),
 			 LOOP(prober__goes_as_deep_as_configured, depths),
 			 TEST(prober__takes_a_whole_address_as_it_is),

@@ -9,9 +9,12 @@ static const struct config_breaker defaults = {
 	.retry = 600000,
 };
 
-#define GOOD(who)   ((struct breaker_sample){(who), false, false})
-#define STRONG(who) ((struct breaker_sample){(who), true, false})
-#define WEAK(who)   ((struct breaker_sample){(who), true, true})
+#define GOOD(who)   ((struct breaker_sample){.sender = (who)})
+#define STRONG(who) ((struct breaker_sample){.sender = (who), .bad = true})
+#define WEAK(who)                                                              \
+	((struct breaker_sample){.sender = (who), .bad = true, .weak = true})
+#define AGAIN(who)                                                             \
+	((struct breaker_sample){.sender = (who), .bad = true, .again = true})
 
 static struct breaker closed(void)
 {
@@ -235,6 +238,39 @@ START_TEST(breaker__is_not_held_open_by_one_refused_sender)
 }
 END_TEST
 
+/* Mail for who is really gone is refused as long as first_5xx lasts. */
+START_TEST(breaker__is_not_opened_by_what_was_refused_before)
+{
+	struct breaker b = closed();
+
+	breaker_delivered(&b, 1);
+	for (uint64_t i = 0; i < 100; i++)
+		ck_assert(!breaker_result(&b, &defaults, AGAIN(i), 0));
+	ck_assert(!breaker_result(&b, &defaults, STRONG(1), 0));
+	ck_assert(breaker_result(&b, &defaults, STRONG(2), 0));
+	/* nor is that taken for a good try */
+	ck_assert(breaker_may_send(&b, 600000));
+	breaker_result(&b, &defaults, AGAIN(3), 600000);
+	ck_assert(!breaker_may_send(&b, 600001));
+}
+END_TEST
+
+static const bool was_away[] = {false, true};
+
+/* Started anew, or back from an outage: it may have lost all its users. */
+START_TEST(breaker__believes_all_refusals_of_a_host_that_has_taken_nothing)
+{
+	struct breaker b = closed();
+
+	if (was_away[_i]) {
+		breaker_delivered(&b, 1);
+		breaker_host_is_back(&b);
+	}
+	ck_assert(!breaker_result(&b, &defaults, AGAIN(1), 0));
+	ck_assert(breaker_result(&b, &defaults, AGAIN(2), 0));
+}
+END_TEST
+
 START_TEST(breaker__tries_at_once_when_the_host_is_back)
 {
 	struct breaker host = closed(), share = closed();
@@ -305,6 +341,9 @@ int main(void)
 		TEST(breaker__stops_when_known_recipients_are_refused_too),
 		TEST(breaker__stays_trying_while_nothing_is_certain),
 		TEST(breaker__is_not_held_open_by_one_refused_sender),
+		TEST(breaker__is_not_opened_by_what_was_refused_before),
+		LOOP(breaker__believes_all_refusals_of_a_host_that_has_taken_nothing,
+		     was_away),
 		TEST(breaker__tries_at_once_when_the_host_is_back),
 		TEST(breaker__obeys_an_operator),
 		TEST(breaker__remembers_only_so_many_excused_senders),

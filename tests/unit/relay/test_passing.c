@@ -167,6 +167,27 @@ START_TEST(relay__a_message_that_hangs_stalls_no_other)
 }
 END_TEST
 
+/* The only place there is. */
+START_TEST(relay__a_canary_that_hangs_stalls_no_other)
+{
+	struct rig r;
+
+	rig_init(&r, "drain { max_connections = 2  canary = 1\n"
+		     "	data_timeout = \"20s\" }\n");
+	r.sink.holds = 1;
+	for (int i = 0; i < 50; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until_got(&r, 49);
+	ck_assert_uint_eq(sink_held(&r.sink), 1);
+	sink_let_go(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 50);
+	ck_assert_uint_le(r.sink.most_open, 3); /* two, and a probe */
+	rig_done(&r);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS(
@@ -177,5 +198,6 @@ int main(void)
 		     second_sizes),
 		TEST(relay__goes_on_over_a_session_that_owes_when_the_next_is_refused),
 		TEST(relay__begins_nothing_behind_a_canary_before_it_is_settled),
-		TEST(relay__a_message_that_hangs_stalls_no_other));
+		TEST(relay__a_message_that_hangs_stalls_no_other),
+		TEST(relay__a_canary_that_hangs_stalls_no_other));
 }
