@@ -25,7 +25,8 @@ static struct hanging look(const struct lane *l)
 	LIST_FOR_EACH (it, &l->deliveries) {
 		struct delivery *d = MX_CONTAINER_OF(it, struct delivery, item);
 
-		if (d->state != DELIVERY_SENDING || d->era != l->pool.era)
+		if (d->state != DELIVERY_SENDING || d->era != l->pool.era ||
+		    d->link->aside)
 			continue;
 		h.n++;
 		h.newest_ms = MX_MAX(h.newest_ms, d->sent_ms);
@@ -41,11 +42,11 @@ int64_t aside_look(struct lane *l, int64_t mono_ms)
 	struct hanging h = look(l);
 
 	if (l->is_report || h.n == 0 || h.n < lane_limit(l) ||
-	    l->pool.n >= l->window.max)
+	    pool_count_any(&l->pool) + pool_count_aside(&l->pool) >=
+		    l->window.max)
 		return INT64_MAX;
 	if (mono_ms - h.newest_ms < patience)
 		return h.newest_ms + patience - mono_ms;
-	h.oldest->era--;
-	h.oldest->link->era--;
+	h.oldest->link->aside = true;
 	return patience;
 }

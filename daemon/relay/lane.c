@@ -103,17 +103,20 @@ void lane_mark(struct lane *l)
 
 /* --- what next? --------------------------------------------------------- */
 
-/* What hangs from before an outage is no load; what only waits for its commit,
- * while its session goes on, takes nobody's place. */
+/* What hangs from before an outage, or has stepped aside, is no load; what only
+ * waits for its commit, while its session goes on, takes nobody's place. */
+static bool takes_place(const struct delivery *d)
+{
+	return d->era == d->lane->pool.era && !d->passed &&
+	       !(d->link && d->link->aside);
+}
+
 static size_t count_deliveries(const struct lane *l)
 {
 	size_t n = 0;
 
-	LIST_FOR_EACH (it, &l->deliveries) {
-		struct delivery *d = MX_CONTAINER_OF(it, struct delivery, item);
-
-		n += d->era == l->pool.era && !d->passed;
-	}
+	LIST_FOR_EACH (it, &l->deliveries)
+		n += takes_place(MX_CONTAINER_OF(it, struct delivery, item));
 	return n;
 }
 
@@ -275,11 +278,14 @@ static void open_sessions(struct lane *l, int64_t mono_ms)
 {
 	size_t opening = pool_count(&l->pool, LINK_OPENING);
 	size_t n = pool_count_any(&l->pool);
+	size_t aside = pool_count_aside(&l->pool);
 	size_t waiting = count_waiting(l);
 
 	if (mono_ms < l->cool_until_ms)
 		return;
-	for (; opening < waiting && n < lane_limit(l); opening++, n++)
+	for (; opening < waiting && n < lane_limit(l) &&
+	       n + aside < l->window.max;
+	     opening++, n++)
 		open_session(l);
 }
 
@@ -292,8 +298,7 @@ static void send_waiting(struct lane *l)
 
 		if (window_wait_us(&l->window, clock_mono_us()) > 0)
 			return;
-		if (lane_goes_alone(l) &&
-		    pool_count(&l->pool, LINK_BUSY) > 0)
+		if (lane_goes_alone(l) && pool_count(&l->pool, LINK_BUSY) > 0)
 			return;
 		link = pool_take(&l->pool, &delivery_user, d);
 		if (!link)

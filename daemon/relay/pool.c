@@ -131,6 +131,12 @@ struct link *pool_take(struct pool *p, const struct link_user *user, void *data)
 	return NULL;
 }
 
+/* Others have taken that of one that hung over an outage, or stepped aside. */
+static bool has_place(const struct link *l)
+{
+	return l->era == l->pool->era && !l->aside;
+}
+
 void pool_give_back(struct link *l, uint32_t max_uses)
 {
 	struct pool *p = l->pool;
@@ -141,7 +147,7 @@ void pool_give_back(struct link *l, uint32_t max_uses)
 		max_uses = MX_MIN(max_uses, offered);
 	if (l->ended) {
 		pool_drop(l);
-	} else if (l->used >= max_uses || l->era != p->era) {
+	} else if (l->used >= max_uses || !has_place(l)) {
 		session_quit(l->session);
 		forget(l);
 	} else {
@@ -223,7 +229,7 @@ size_t pool_count(const struct pool *p, enum link_state state)
 	LIST_FOR_EACH (it, &p->links) {
 		struct link *l = MX_CONTAINER_OF(it, struct link, item);
 
-		n += l->state == state && l->era == p->era;
+		n += l->state == state && has_place(l);
 	}
 	return n;
 }
@@ -233,6 +239,18 @@ size_t pool_count_any(const struct pool *p)
 	size_t n = 0;
 
 	LIST_FOR_EACH (it, &p->links)
-		n += MX_CONTAINER_OF(it, struct link, item)->era == p->era;
+		n += has_place(MX_CONTAINER_OF(it, struct link, item));
+	return n;
+}
+
+size_t pool_count_aside(const struct pool *p)
+{
+	size_t n = 0;
+
+	LIST_FOR_EACH (it, &p->links) {
+		struct link *l = MX_CONTAINER_OF(it, struct link, item);
+
+		n += l->aside && l->era == p->era;
+	}
 	return n;
 }

@@ -59,7 +59,7 @@ struct breaker_sample {
 struct breaker {
 	enum breaker_state state;
 	enum breaker_cause cause;
-	bool has_taken; /* something, since it was last away, or opened */
+	bool has_taken;      /* something, since it was last away, or opened */
 	int64_t retry_at_ms; /* mono; when open; INT64_MAX = never */
 	struct breaker_sample samples[BREAKER_WINDOW_MAX];
 	uint32_t n, at;

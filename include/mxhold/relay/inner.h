@@ -81,9 +81,9 @@ struct lane {
 	struct timer *timer;
 	bool marked; /* runs in the next turn */
 	bool paused;
-	bool forced;   /* drain now: goes although it is not up */
-	bool released; /* drain now: goes although it is held */
-	bool outage;   /* it was not up since it last ran */
+	bool forced;           /* drain now: goes although it is not up */
+	bool released;         /* drain now: goes although it is held */
+	bool outage;           /* it was not up since it last ran */
 	uint32_t failures;     /* rounds of openings that failed, in a row */
 	uint32_t broken;       /* connections that broke, nothing delivered */
 	uint32_t carries;      /* mails a session got before 421; 0 = any */

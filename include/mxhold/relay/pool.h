@@ -37,6 +37,7 @@ struct link {
 	uint32_t used;   /* messages carried */
 	bool owes;       /* its last message is not settled in the queue */
 	bool ended;      /* the peer hung up while it was lent out */
+	bool aside;      /* it hangs, and another has its place */
 	uint32_t era;    /* of the pool, when it was last proved to live */
 	struct timer *idle;
 	const struct link_user *user;
@@ -80,8 +81,10 @@ struct link *pool_find(const struct pool *p, uint64_t serial); /* or NULL */
 void pool_drop(struct link *l);
 void pool_quit_idle(struct pool *p);
 void pool_abort_opening(struct pool *p);
-/* How many links of this era there are in this state; any: whatever state. */
+/* How many links of this era there are in this state; any: whatever state;
+ * neither counts those that have stepped aside. */
 size_t pool_count(const struct pool *p, enum link_state state);
 size_t pool_count_any(const struct pool *p);
+size_t pool_count_aside(const struct pool *p);
 
 #endif

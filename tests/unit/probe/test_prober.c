@@ -348,18 +348,19 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("prober", TEST(prober__finds_a_primary_that_is_up),
-			 TEST(prober__says_quit),
-			 TEST(prober__sees_a_primary_go_and_come_back),
-			 TEST(prober__does_not_wait_for_a_probe_that_hangs),
-			 TEST(prober__does_not_believe_old_bad_news),
-			 TEST(prober__starts_no_more_than_a_few_at_once),
-			 TEST(prober__finds_what_is_back_while_as_many_as_may_be_hang),
-			 LOOP(prober__judges_what_it_hears, verdicts),
-			 LOOP(prober__goes_as_deep_as_configured, depths),
-			 TEST(prober__takes_a_whole_address_as_it_is),
-			 TEST(prober__probes_when_asked),
-			 TEST(prober__believes_deliveries),
-			 TEST(prober__takes_failures_together_for_one),
-			 TEST(prober__tells_of_changes_later_never_at_once));
+	return RUN_TESTS(
+		"prober", TEST(prober__finds_a_primary_that_is_up),
+		TEST(prober__says_quit),
+		TEST(prober__sees_a_primary_go_and_come_back),
+		TEST(prober__does_not_wait_for_a_probe_that_hangs),
+		TEST(prober__does_not_believe_old_bad_news),
+		TEST(prober__starts_no_more_than_a_few_at_once),
+		TEST(prober__finds_what_is_back_while_as_many_as_may_be_hang),
+		LOOP(prober__judges_what_it_hears, verdicts),
+		LOOP(prober__goes_as_deep_as_configured, depths),
+		TEST(prober__takes_a_whole_address_as_it_is),
+		TEST(prober__probes_when_asked),
+		TEST(prober__believes_deliveries),
+		TEST(prober__takes_failures_together_for_one),
+		TEST(prober__tells_of_changes_later_never_at_once));
 }

@@ -11,9 +11,9 @@ static const struct config_breaker defaults = {
 
 #define GOOD(who)   ((struct breaker_sample){.sender = (who)})
 #define STRONG(who) ((struct breaker_sample){.sender = (who), .bad = true})
-#define WEAK(who)                                                              \
+#define WEAK(who) \
 	((struct breaker_sample){.sender = (who), .bad = true, .weak = true})
-#define AGAIN(who)                                                             \
+#define AGAIN(who) \
 	((struct breaker_sample){.sender = (who), .bad = true, .again = true})
 
 static struct breaker closed(void)
