@@ -202,6 +202,7 @@ void delivery_send(struct delivery *d, struct link *link)
 	const struct smtp_ehlo *ehlo = session_ehlo(link->session);
 
 	d->link = link;
+	d->era = link->era; /* an outage may have ended since it was read */
 	d->sent_ms = clock_mono_ms();
 	d->state = DELIVERY_SENDING;
 	d->more = d->end_given = d->body_wanted = false;

@@ -298,7 +298,7 @@ static void send_waiting(struct lane *l)
 
 		if (window_wait_us(&l->window, clock_mono_us()) > 0)
 			return;
-		if (lane_goes_alone(l) && pool_count(&l->pool, LINK_BUSY) > 0)
+		if (pool_count(&l->pool, LINK_BUSY) >= lane_limit(l))
 			return;
 		link = pool_take(&l->pool, &delivery_user, d);
 		if (!link)

@@ -70,6 +70,7 @@ static void on_open(void *data, const struct session_failure *failure)
 
 	if (!failure) {
 		l->state = LINK_IDLE;
+		l->era = p->era;
 		timer_start(l->idle, POOL_IDLE_MS);
 		p->events->on_idle(p->data);
 		return;

@@ -56,11 +56,13 @@ struct sink {
 	unsigned max_sessions; /* more get 421; 0 = no limit */
 	unsigned max_mails;    /* of a session, then 421 to MAIL */
 	int holds;   /* so many replies to a dot are held until let_go */
+	int mutes;   /* so many sessions hear nothing until let_go */
 	bool stalls; /* the first content is read when let_go */
 	bool let_go;
-	unsigned held; /* are held now, or were */
-	bool dsn;      /* offered */
-	bool bare;     /* nothing is offered but PIPELINING */
+	unsigned passes; /* those who are held now may pass, when it moves */
+	unsigned held;   /* are held now, or were */
+	bool dsn;        /* offered */
+	bool bare;       /* nothing is offered but PIPELINING */
 
 	/* what happened */
 	struct sink_message messages[SINK_MESSAGES];
@@ -166,15 +168,17 @@ static void sink_store(struct sink_client *c, struct sink_message *m,
 
 static void sink_hold(struct sink *s)
 {
+	unsigned passes;
 	bool held;
 
 	pthread_mutex_lock(&s->lock);
+	passes = s->passes;
 	held = s->holds > 0;
 	if (held) {
 		s->holds--;
 		s->held++;
 	}
-	while (held && !s->let_go && s->running) {
+	while (held && !s->let_go && s->passes == passes && s->running) {
 		pthread_mutex_unlock(&s->lock);
 		usleep(1000);
 		pthread_mutex_lock(&s->lock);
@@ -186,6 +190,14 @@ static inline void sink_let_go(struct sink *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->let_go = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Only who is held now. */
+static inline void sink_let_pass(struct sink *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->passes++;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -211,6 +223,21 @@ static void sink_stall(struct sink *s)
 	pthread_mutex_unlock(&s->lock);
 	if (stalls)
 		sink_hold(s);
+}
+
+static void sink_mute(struct sink *s)
+{
+	bool mute;
+
+	pthread_mutex_lock(&s->lock);
+	mute = s->mutes > 0;
+	s->mutes -= mute;
+	while (mute && !s->let_go && s->running) {
+		pthread_mutex_unlock(&s->lock);
+		usleep(1000);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 static bool sink_data(struct sink_client *c, struct sink_message *m)
@@ -343,6 +370,7 @@ static void sink_session(struct sink_client *c)
 
 	if (s->max_sessions && s->open > s->max_sessions)
 		banner = 421;
+	sink_mute(s);
 	sink_say_code(c, banner ? banner : 220, "sink.test");
 	while (!banner && fgets(line, sizeof(line), c->in)) {
 		if (!sink_command(c, &m, line))

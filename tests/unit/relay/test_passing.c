@@ -190,6 +190,183 @@ START_TEST(relay__a_canary_that_hangs_stalls_no_other)
 }
 END_TEST
 
+/* What stepped aside has a session still, and counts among the most. */
+START_TEST(relay__opens_no_session_too_many_beside_what_hangs)
+{
+	struct rig r;
+
+	rig_init(&r, "drain { max_connections = 3  canary = 1\n"
+		     "	data_timeout = \"10s\"  per_connection = 1000 }\n"
+		     "probe { interval_up = \"1h\" }\n");
+	r.sink.holds = 1;
+	for (int i = 0; i < 300; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until_got(&r, 299);
+	ck_assert_uint_eq(sink_held(&r.sink), 1);
+	ck_assert_uint_eq(r.sink.most_open, 3);
+	sink_let_go(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 300);
+	ck_assert_uint_eq(r.sink.most_open, 3);
+	rig_done(&r);
+}
+END_TEST
+
+static void add_of(struct rig *r, int n_rcpts)
+{
+	char *rcpts = calloc(1, (size_t)n_rcpts * 32);
+
+	for (int i = 1; i <= n_rcpts; i++)
+		snprintf(rcpts + strlen(rcpts), 32, "%su%d@example.test",
+			 i > 1 ? " " : "", i);
+	first = rig_add(r, &(struct rig_mail){.rcpts = rcpts});
+	free(rcpts);
+}
+
+/* The first one hangs while 20 others pass. */
+static void send_beside(struct rig *r, int n_rcpts)
+{
+	rig_init(r, "drain { max_connections = 2  canary = 1\n"
+		    "	data_timeout = \"10s\"  retry_message = {\"1s\"} }\n");
+	r->sink.holds = 1;
+	add_of(r, n_rcpts);
+	for (int i = 0; i < 20; i++)
+		rig_add(r, &(struct rig_mail){0});
+	rig_start(r);
+	rig_until_got(r, 20);
+	ck_assert(under_way(r, first)->link->aside);
+}
+
+START_TEST(relay__ends_in_all_its_transactions_what_stepped_aside)
+{
+	unsigned all = 0;
+	struct rig r;
+
+	send_beside(&r, 150);
+	sink_let_go(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 22);
+	for (int i = 20; i < 22; i++)
+		all += r.sink.messages[i].n_rcpts;
+	ck_assert_uint_eq(all, 150);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__sends_again_what_broke_when_it_had_stepped_aside)
+{
+	struct queue_message m;
+	struct rig r;
+
+	send_beside(&r, 1);
+	sink_set(&r.sink, &r.sink.drop_times, 1);
+	r.sink.drop = SINK_DOT;
+	sink_let_go(&r.sink);
+	until_tried(&r, first, 1);
+	ck_assert(look(&r, first, &m));
+	ck_assert(m.maybe_duplicate);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 22);
+	rig_done(&r);
+}
+END_TEST
+
+START_TEST(relay__stops_while_something_hangs_aside)
+{
+	struct queue_message m;
+	struct rig r;
+
+	send_beside(&r, 1);
+	rig_stop(&r, 50);
+	ck_assert(look(&r, first, &m));
+	ck_assert(m.maybe_duplicate);
+	ck_assert_uint_eq(rig_queued(&r), 1);
+	relay_free(r.relay);
+	prober_free(r.prober);
+	r.relay = NULL;
+	rig_done(&r);
+}
+END_TEST
+
+/* A drain was forced, its session hangs, and then the primary is up: what was
+ * read for that session goes over another, and may hang there. */
+START_TEST(relay__steps_aside_also_with_what_was_read_before_it_was_up)
+{
+	int64_t began_ms;
+	struct rig r;
+
+	rig_init(&r, "drain { max_connections = 4  canary = 1\n"
+		     "	data_timeout = \"30s\"  command_timeout = \"30s\" }\n");
+	sink_close(&r.sink);
+	first = rig_add(&r, &(struct rig_mail){0});
+	rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_down);
+	r.sink.mutes = r.sink.holds = 1;
+	sink_open(&r.sink);
+	ck_assert(relay_drain_now(r.relay, "example.test"));
+	rig_until(&r, is_held);
+	ck_assert_int_eq(under_way(&r, first)->state, DELIVERY_SENDING);
+	began_ms = clock_mono_ms();
+	rig_until_got(&r, 1);
+	ck_assert_int_lt(clock_mono_ms() - began_ms, 15000);
+	sink_let_go(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	rig_done(&r);
+}
+END_TEST
+
+static int64_t until_ms;
+
+static bool is_later(struct rig *r)
+{
+	(void)r;
+	return clock_mono_ms() >= until_ms;
+}
+
+static bool are_held(struct rig *r)
+{
+	return sink_held(&r->sink) >= r->wanted;
+}
+
+static void until_held(struct rig *r, unsigned n)
+{
+	r->wanted = n;
+	rig_until(r, are_held);
+	until_ms = clock_mono_ms() + 300; /* and no more */
+	rig_until(r, is_later);
+	ck_assert_uint_eq(sink_held(&r->sink), n);
+}
+
+#define WIDE \
+	"drain { max_connections = 8  canary = 0  per_connection = 1000 }\n"
+#define NARROW \
+	"drain { max_connections = 2  canary = 0  per_connection = 1000 }\n"
+
+/* Whatever was read ahead for more. */
+START_TEST(relay__sends_no_more_at_once_than_it_may_from_now_on)
+{
+	struct rig r;
+
+	rig_init(&r, WIDE);
+	for (int i = 0; i < 200; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until_got(&r, 60); /* past the ramp */
+	sink_set(&r.sink, &r.sink.holds, 1000);
+	until_held(&r, 8);
+	rig_reload(&r, NARROW, "example.test");
+	sink_let_pass(&r.sink);
+	until_held(&r, 10);
+	sink_let_go(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 200);
+	rig_done(&r);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS(
@@ -201,5 +378,11 @@ int main(void)
 		TEST(relay__goes_on_over_a_session_that_owes_when_the_next_is_refused),
 		TEST(relay__begins_nothing_behind_a_canary_before_it_is_settled),
 		TEST(relay__a_message_that_hangs_stalls_no_other),
-		TEST(relay__a_canary_that_hangs_stalls_no_other));
+		TEST(relay__a_canary_that_hangs_stalls_no_other),
+		TEST(relay__opens_no_session_too_many_beside_what_hangs),
+		TEST(relay__ends_in_all_its_transactions_what_stepped_aside),
+		TEST(relay__sends_again_what_broke_when_it_had_stepped_aside),
+		TEST(relay__stops_while_something_hangs_aside),
+		TEST(relay__steps_aside_also_with_what_was_read_before_it_was_up),
+		TEST(relay__sends_no_more_at_once_than_it_may_from_now_on));
 }
