@@ -35,7 +35,7 @@ void outcome_status(const struct smtp_reply *reply, char out[12])
 	const char *e = reply->enhanced;
 
 	if (is_status(e) && e[1] == '.' && e[0] - '0' == reply->code / 100)
-		snprintf(out, 12, "%s", e);
+		memmove(out, e, strlen(e) + 1); /* may be its own place */
 	else
 		snprintf(out, 12, "%c.0.0", reply->code >= 500 ? '5' : '4');
 }

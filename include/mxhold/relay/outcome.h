@@ -81,7 +81,8 @@ void outcome_diagnose(const struct session_failure *f, struct smtp_reply *out);
 
 /*
  * The status of a reply, for records and reports: its enhanced code when the
- * class fits the reply's first digit (RFC 2034 4), else x.0.0.
+ * class fits the reply's first digit (RFC 2034 4), else x.0.0. `out` may be
+ * reply->enhanced.
  */
 void outcome_status(const struct smtp_reply *reply, char out[12]);
 

@@ -377,6 +377,33 @@ START_TEST(relay__reports_what_an_operator_bounces_whatever_send_says)
 }
 END_TEST
 
+static bool is_deferred(struct rig *r)
+{
+	struct queue_message m;
+
+	return look(r, watched, &m) && m.attempts > 0;
+}
+
+/* RFC 3464 2.3.4: a status is no status without its digits. */
+START_TEST(relay__fails_an_expired_one_with_the_status_it_heard)
+{
+	struct queue_message m;
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	watched =
+		rig_add(&r, &(struct rig_mail){.rcpts = "later@example.test"});
+	rig_start(&r);
+	rig_until(&r, is_deferred);
+	rig_change(&r, CHANGE_EXPIRE, watched);
+	relay_give_up(r.relay);
+	rig_until(&r, is_quarantined);
+	ck_assert(look(&r, watched, &m));
+	ck_assert_slice_eq(m.rcpts[0].reply, "450 4.2.0 later");
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__removes_a_message_when_its_quarantine_has_ended)
 {
 	struct rig r;
@@ -411,5 +438,6 @@ int main(void)
 		TEST(relay__goes_by_the_hard_limit_of_now),
 		TEST(relay__treats_what_an_operator_expires_as_if_its_time_were_over),
 		TEST(relay__reports_what_an_operator_bounces_whatever_send_says),
+		TEST(relay__fails_an_expired_one_with_the_status_it_heard),
 		TEST(relay__removes_a_message_when_its_quarantine_has_ended));
 }

@@ -562,6 +562,8 @@ START_TEST(outcome__uses_an_enhanced_code_only_when_its_class_fits)
 	strcpy(r.enhanced, statuses[_i].enhanced);
 	outcome_status(&r, status);
 	ck_assert_str_eq(status, statuses[_i].status);
+	outcome_status(&r, r.enhanced); /* in place, as for what was kept */
+	ck_assert_str_eq(r.enhanced, statuses[_i].status);
 }
 END_TEST
 
