@@ -9,7 +9,8 @@
 
 enum {
 	AWAY_ALARM_MS = 3600 * 1000,
-	UNPROVEN_ALARM = 3 /* attempts that brought nothing */
+	UNPROVEN_ALARM = 3, /* attempts that brought nothing */
+	HANGS_MS = 30 * 1000
 };
 
 static void MX_PRINTF(2, 3) say(char out[512], const char *fmt, ...)
@@ -124,11 +125,30 @@ static void is_broken(const struct present_primary *p, struct advice *out)
 	out->alarm = true;
 }
 
+/* "; ID has been under way for 1m 5s", where one holds the place. */
+static void what_hangs(const struct present_primary *p, char out[128])
+{
+	const struct relay_view *r = p->relay;
+	char age[TEXT_TIME_MAX];
+
+	*out = '\0';
+	if (!r->oldest_id[0] || p->now_ms - r->oldest_ms < HANGS_MS)
+		return;
+	text_format_age(p->now_ms - r->oldest_ms, age);
+	snprintf(out, 128, "; %s has been under way for %s", r->oldest_id, age);
+}
+
 static void is_unproven(const struct present_primary *p, struct advice *out)
 {
+	char hanging[128];
+
+	what_hangs(p, hanging);
+	if (!p->counts.messages)
+		return;
 	say(out->why,
 	    "it has taken nothing since it came back: one message at a time "
-	    "goes, no refusal is believed yet");
+	    "goes, no refusal is believed yet%s",
+	    hanging);
 	out->alarm =
 		p->counts.messages && p->relay->refused_row >= UNPROVEN_ALARM;
 	if (out->alarm)
@@ -141,8 +161,13 @@ static void all_wait(const struct present_primary *p, struct advice *out)
 {
 	char in[64];
 
-	if (!p->counts.messages || !p->next_due_ms ||
-	    p->next_due_ms <= p->now_ms)
+	if (p->counts.messages && !p->next_due_ms) {
+		say(out->why, "all that is left is held or in quarantine");
+		say(out->todo, "`queue list --state held,quarantine` says why, "
+			       "`queue release` lets it go");
+		return;
+	}
+	if (!p->counts.messages || p->next_due_ms <= p->now_ms)
 		return;
 	in_words(p->next_due_ms, p->now_ms, in);
 	say(out->why,
@@ -159,6 +184,17 @@ static void is_lacking(const struct relay_view *r, struct advice *out)
 	say(out->todo,
 	    "let it offer that (a firewall before it may hide it); such mail "
 	    "waits meanwhile: `queue list --state retry`");
+	out->alarm = true;
+}
+
+/* Nothing is held for it: canary and breaker guard the drain. */
+static void is_unknown_there(const struct primary_view *v, struct advice *out)
+{
+	say(out->why, "it refuses the recipient of our probes: %s",
+	    v->probe_rcpt);
+	say(out->todo,
+	    "does it know its users and domains? mail goes all the same; "
+	    "`probe.recipient` says who is asked for");
 	out->alarm = true;
 }
 
@@ -179,6 +215,8 @@ static void is_up(const struct present_primary *p, struct advice *out)
 		out->alarm = true;
 	} else if (r->lacks[0]) {
 		is_lacking(r, out);
+	} else if (p->view->probe_rcpt[0]) {
+		is_unknown_there(p->view, out);
 	} else if (r->canary) {
 		is_unproven(p, out);
 	} else {
@@ -186,19 +224,29 @@ static void is_up(const struct present_primary *p, struct advice *out)
 	}
 }
 
-void advice_of(const struct present_primary *p, struct advice *out)
+static void is_held(const struct primary_view *v, struct advice *out)
+{
+	say(out->why, "it is held by an operator, or by drain.hold");
+	say(out->todo,
+	    "`primary resume %s` ends that, `drain now %s` only for "
+	    "now",
+	    v->name, v->name);
+}
+
+static void is_released(const struct primary_view *v, struct advice *out)
+{
+	say(out->why, "it is held, but `drain now` lets its mail go until it "
+		      "is away again");
+	say(out->todo,
+	    "`primary hold %s` stops that, `primary resume %s` ends "
+	    "the hold",
+	    v->name, v->name);
+}
+
+static void by_state(const struct present_primary *p, struct advice *out)
 {
 	const struct primary_view *v = p->view;
 
-	*out = (struct advice){.alarm = false};
-	if (v->held) {
-		say(out->why, "it is held by an operator, or by drain.hold");
-		say(out->todo,
-		    "`primary resume %s` ends that, `drain now %s` only for "
-		    "now",
-		    v->name, v->name);
-		return;
-	}
 	switch (v->health.state) {
 	case HEALTH_UNKNOWN:
 		if (p->relay && p->relay->breaker_open)
@@ -217,6 +265,21 @@ void advice_of(const struct present_primary *p, struct advice *out)
 		is_up(p, out);
 		break;
 	}
+}
+
+void advice_of(const struct present_primary *p, struct advice *out)
+{
+	const struct primary_view *v = p->view;
+	bool released = p->relay && p->relay->released;
+
+	*out = (struct advice){.alarm = false};
+	if (v->held && !released) {
+		is_held(v, out);
+		return;
+	}
+	by_state(p, out);
+	if (v->held && !out->why[0])
+		is_released(v, out);
 }
 
 bool advice_alarm(const struct present_primary *p, char out[ADVICE_ALARM_MAX])

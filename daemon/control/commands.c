@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "mxhold/base/clock.h"
+#include "mxhold/base/log.h"
 #include "mxhold/base/mem.h"
 #include "mxhold/base/text.h"
 #include "mxhold/control/inner.h"
+#include "mxhold/control/query_inner.h"
 #include "mxhold/mail/domain.h"
 
 enum {
@@ -34,9 +36,15 @@ static void done(struct request *r, const char *what, const char *name)
 static void no_such_name(struct request *r, const char *kind, const char *name)
 {
 	const struct config *c = r->control->parts.config;
+	const struct config_domain *domain = query_find_domain(c, name);
 	const char *near = NULL;
 	char text[512];
 
+	if (domain) {
+		query_not_a_primary(domain, text);
+		request_end(r, EXIT_NO_MATCH, text);
+		return;
+	}
 	for (size_t i = 0; i < c->n_primaries; i++)
 		if (text_distance(name, c->primaries[i]->name) <= 3)
 			near = c->primaries[i]->name;
@@ -90,6 +98,7 @@ static void hold_primary(struct request *r, const json_t *args, bool hold)
 		no_such_name(r, "primary", name);
 		return;
 	}
+	relay_hold(parts->relay, name, hold);
 	relay_primary_changed(parts->relay, name);
 	done(r, hold ? "hold" : "resume", name);
 }
@@ -119,6 +128,25 @@ static bool drain_pause(struct relay *relay, const char *name, uint32_t arg)
 	return relay_pause(relay, name, arg != 0);
 }
 
+static bool force_breaker(struct relay *relay, const char *name, uint32_t arg)
+{
+	return relay_breaker(relay, name, arg != 0);
+}
+
+/* Of these no other line tells; what opens or closes a breaker has one. */
+static void log_order(const char *what, const char *name, uint32_t arg)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_INFO, "drain.order");
+	log_str(&l, "order", what);
+	log_str(&l, "name", name);
+	if (strcmp(what, "rate") == 0)
+		log_int(&l, "rate", arg);
+	log_str(&l, "why", "an operator's word");
+	log_end(&l);
+}
+
 static void drain(struct request *r, const json_t *args, const char *what,
 		  drain_fn fn, uint32_t arg)
 {
@@ -128,10 +156,13 @@ static void drain(struct request *r, const json_t *args, const char *what,
 
 	if (fn(relay, name, arg) ||
 	    (domain_canonical(slice_str(name), canonical) == 0 &&
-	     fn(relay, canonical, arg)))
+	     fn(relay, canonical, arg))) {
+		if (fn != force_breaker)
+			log_order(what, name, arg);
 		done(r, what, name);
-	else
+	} else {
 		no_such_name(r, "primary or domain", name);
+	}
 }
 
 static void run_drain_now(struct request *r, const json_t *args)
@@ -147,11 +178,6 @@ static void run_drain_pause(struct request *r, const json_t *args)
 static void run_drain_resume(struct request *r, const json_t *args)
 {
 	drain(r, args, "resume", drain_pause, 0);
-}
-
-static bool force_breaker(struct relay *relay, const char *name, uint32_t arg)
-{
-	return relay_breaker(relay, name, arg != 0);
 }
 
 static void run_breaker_open(struct request *r, const json_t *args)

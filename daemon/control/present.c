@@ -287,15 +287,24 @@ static json_t *domains_of(const struct config *c, const char *primary)
 static void add_relay(json_t *out, const struct relay_view *r)
 {
 	json_t *more = sure(json_pack(
-		"{s:I,s:I,s:b,s:b,s:b,s:o,s:I,s:o}", "connections",
-		(json_int_t)r->connections, "connections_limit",
-		(json_int_t)r->limit, "paused", r->paused, "canary", r->canary,
+		"{s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:o,s:I,s:o,s:s,s:o}",
+		"connections", (json_int_t)r->connections, "connections_limit",
+		(json_int_t)r->limit, "rate", (json_int_t)r->rate, "paused",
+		r->paused, "released", r->released, "canary", r->canary,
 		"breaker_open", r->breaker_open, "breaker_retry_at",
 		protocol_time(r->breaker_retry_ms), "sent", (json_int_t)r->sent,
-		"trouble", text_of(r->trouble)));
+		"trouble", text_of(r->trouble), "oldest_id", r->oldest_id,
+		"oldest_since", protocol_time(r->oldest_ms)));
 
 	json_object_update(out, more);
 	json_decref(more);
+}
+
+/* What is stored says nothing of the time since. */
+static int64_t up_ms(const struct present_primary *p)
+{
+	return p->relay ? health_up_ms(&p->view->health, p->now_ms)
+			: p->view->health.up_total_ms;
 }
 
 json_t *present_primary_whole(const struct present_primary *p,
@@ -313,8 +322,7 @@ json_t *present_primary_whole(const struct present_primary *p,
 	json_object_set_new(all, "ehlo_size",
 			    json_integer((json_int_t)p->view->ehlo_size));
 	json_object_set_new(all, "next_due_at", protocol_time(p->next_due_ms));
-	json_object_set_new(all, "up_s",
-			    json_integer(p->view->health.up_total_ms / 1000));
+	json_object_set_new(all, "up_s", json_integer(up_ms(p) / 1000));
 	add_tls(all, c, &p->view->protection);
 	if (p->relay)
 		add_relay(all, p->relay);

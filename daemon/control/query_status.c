@@ -185,11 +185,22 @@ enum query_more query_step_primary_list(struct query *q, struct buf *out)
 	return query_end(out, EXIT_DONE, NULL);
 }
 
+void query_not_a_primary(const struct config_domain *d, char out[512])
+{
+	snprintf(out, 512, "\"%.120s\" is a domain; its primary is \"%.250s\"",
+		 d->name, d->primary->name);
+}
+
 static enum query_more no_such_primary(struct query *q, struct buf *out,
 				       const char *name)
 {
+	const struct config_domain *d = query_find_domain(q->config, name);
 	char text[512];
 
+	if (d) {
+		query_not_a_primary(d, text);
+		return query_end(out, EXIT_NO_MATCH, text);
+	}
 	snprintf(text, sizeof(text), "there is no primary \"%s\"", name);
 	for (size_t i = 0; i < q->live.n_primaries; i++)
 		if (text_distance(name, q->live.primaries[i].view.name) <= 3)

@@ -339,14 +339,16 @@ static void on_deadline(void *data)
 static void note_rcpt(struct probe *b, const struct smtp_reply *reply)
 {
 	bool refused = smtp_reply_class(reply) == 5;
-	bool was = b->peer->rcpt_refused;
-	char said[REPLY_TEXT_MAX];
+	bool was = b->peer->probe_rcpt[0];
+	char said[REPLY_TEXT_MAX] = "";
 	struct log_line l;
 
-	b->peer->rcpt_refused = refused;
+	if (refused)
+		smtp_reply_format(reply, said, sizeof(said));
+	snprintf(b->peer->probe_rcpt, sizeof(b->peer->probe_rcpt), "%.159s",
+		 said);
 	if (!refused || was)
 		return;
-	smtp_reply_format(reply, said, sizeof(said));
 	log_begin(&l, LOG_WARNING, "probe.rcpt");
 	log_str(&l, "primary", b->peer->name);
 	log_str(&l, "to", b->recipient);

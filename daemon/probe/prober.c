@@ -149,6 +149,7 @@ void prober_fill_view(const struct peer *peer, struct primary_view *out)
 	out->last_probe_took_ms = peer->last_probe_took_ms;
 	out->next_probe_ms = clock_wall_ms() + peer_wait_ms(peer);
 	memcpy(out->last_result, peer->last_result, sizeof(out->last_result));
+	memcpy(out->probe_rcpt, peer->probe_rcpt, sizeof(out->probe_rcpt));
 	out->protection = peer->protection;
 	out->ehlo_ext = peer->ehlo_ext;
 	out->ehlo_size = peer->ehlo_size;

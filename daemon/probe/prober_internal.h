@@ -53,7 +53,7 @@ struct peer {
 	char last_result[256];
 	enum health_event last_event;
 	struct session_protection protection;
-	bool rcpt_refused; /* the last probe's RCPT got 5xx */
+	char probe_rcpt[160]; /* the 5xx that the last probe's RCPT got */
 	int64_t last_up_ms;
 	uint32_t ehlo_ext;
 	uint64_t ehlo_size;

@@ -114,10 +114,20 @@ NUMBER_CELL(cell_messages, "messages")
 SIZE_CELL(cell_size, "size")
 SIZE_CELL(cell_bytes, "bytes")
 TIME_CELL(cell_arrived, "arrived_at")
-TIME_CELL(cell_next, "next_attempt_at")
 TIME_CELL(cell_since, "since")
 TIME_CELL(cell_at, "at")
 TIME_CELL(cell_confirmed, "confirmed_at")
+
+/* What waits for its primary alone goes when that is there. */
+static void cell_next(const json_t *row, char *out, size_t room)
+{
+	const char *next = text_at(row, "next_attempt_at");
+
+	if (*next && parse_time(next) <= clock_wall_ms())
+		snprintf(out, room, "due");
+	else
+		relative(next, out, room);
+}
 
 static void cell_sender(const json_t *row, char *out, size_t room)
 {
@@ -126,11 +136,26 @@ static void cell_sender(const json_t *row, char *out, size_t room)
 	snprintf(out, room, "%s", *sender ? sender : "<>");
 }
 
+/* Who has it already is no one's concern. */
+static size_t open_rcpts(const json_t *rcpts, const char **first)
+{
+	size_t n = 0, i;
+	json_t *rcpt;
+
+	json_array_foreach(rcpts, i, rcpt)
+	{
+		if (strcmp(text_at(rcpt, "state"), "delivered") == 0)
+			continue;
+		if (n++ == 0)
+			*first = text_at(rcpt, "address");
+	}
+	return n;
+}
+
 static void cell_to(const json_t *row, char *out, size_t room)
 {
-	const json_t *rcpts = json_object_get(row, "recipients");
-	size_t n = json_array_size(rcpts);
-	const char *first = text_at(json_array_get(rcpts, 0), "address");
+	const char *first = "";
+	size_t n = open_rcpts(json_object_get(row, "recipients"), &first);
 
 	if (n > 1)
 		snprintf(out, room, "%s +%zu", first, n - 1);
@@ -386,6 +411,37 @@ void ctl_show_status(const json_t *r)
 		say("ALARM", json_string_value(row));
 }
 
+static bool ends_with(const char *key, const char *end)
+{
+	size_t n = strlen(key), m = strlen(end);
+
+	return n >= m && strcmp(key + n - m, end) == 0;
+}
+
+/* "2026-11-22T02:19:16.123Z, 3m 5s ago": what was, and in whose log it is. */
+static void say_time(const char *key, const char *when)
+{
+	char text[128], ago[64];
+
+	relative(when, ago, sizeof(ago));
+	snprintf(text, sizeof(text), "%.40s, %s", when, ago);
+	say(key, text);
+}
+
+/* By what the name says of its unit. */
+static void say_number(const char *key, int64_t n)
+{
+	char text[64];
+
+	if (ends_with(key, "_s"))
+		age_cell(n, text, sizeof(text));
+	else if (ends_with(key, "bytes") || ends_with(key, "size"))
+		size_cell(n, text, sizeof(text));
+	else
+		snprintf(text, sizeof(text), "%" PRId64, n);
+	say(key, text);
+}
+
 /* Every plain field on a line of its own. */
 static void show_fields(const json_t *r)
 {
@@ -394,16 +450,17 @@ static void show_fields(const json_t *r)
 
 	json_object_foreach((json_t *)r, key, v)
 	{
-		char number[32];
+		const char *text = json_string_value(v);
 
 		if (strcmp(key, "v") == 0)
 			continue;
-		snprintf(number, sizeof(number), "%" PRId64,
-			 (int64_t)json_integer_value(v));
-		if (json_is_string(v) && *json_string_value(v))
-			say(key, json_string_value(v));
+		if (text && *text &&
+		    (ends_with(key, "_at") || ends_with(key, "since")))
+			say_time(key, text);
+		else if (text && *text)
+			say(key, text);
 		else if (json_is_integer(v))
-			say(key, number);
+			say_number(key, json_integer_value(v));
 		else if (json_is_true(v))
 			say(key, "yes");
 	}
@@ -424,6 +481,8 @@ void ctl_show_message(const json_t *r)
 	json_t *rcpt;
 
 	show_fields(r);
+	if (!*text_at(r, "sender"))
+		say("sender", "<>");
 	json_array_foreach(json_object_get(r, "recipients"), i, rcpt)
 	{
 		char text[1024];

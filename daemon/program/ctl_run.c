@@ -170,13 +170,15 @@ static void print_changed(const struct ctl *c, const json_t *r)
 {
 	static const struct {
 		const char *verb, *past;
-	} pasts[] = {{"hold", "held"},
-		     {"release", "released"},
-		     {"retry", "to be tried now"},
-		     {"delete", "deleted"},
-		     {"drop", "deleted"},
-		     {"expire", "given up"},
-		     {"bounce", "given up, their senders are told"}};
+	} pasts[] = {
+		{"hold", "held"},
+		{"release", "released"},
+		{"retry", "to be tried now"},
+		{"delete", "deleted"},
+		{"drop", "deleted"},
+		{"expire", "given up"},
+		{"bounce",
+		 "given up; their senders are told where that is possible"}};
 	int64_t n = json_integer_value(json_object_get(r, "changed"));
 	int64_t flying = json_integer_value(json_object_get(r, "in_flight"));
 	const char *past = "changed";

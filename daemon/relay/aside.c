@@ -6,6 +6,9 @@
  * steps aside: it goes on, but another has its place, over a session of its
  * own. There are never more sessions than max_connections.
  */
+#include <string.h>
+
+#include "mxhold/base/clock.h"
 #include "mxhold/relay/delivery.h"
 
 enum {
@@ -49,4 +52,23 @@ int64_t aside_look(struct lane *l, int64_t mono_ms)
 		return h.newest_ms + patience - mono_ms;
 	h.oldest->link->aside = true;
 	return patience;
+}
+
+/* Whatever has stepped aside, or hangs from before an outage, too. */
+void aside_view(const struct lane *l, struct relay_view *out)
+{
+	const struct delivery *oldest = NULL;
+
+	LIST_FOR_EACH (it, &l->deliveries) {
+		const struct delivery *d =
+			MX_CONTAINER_OF(it, struct delivery, item);
+
+		if (d->state == DELIVERY_SENDING &&
+		    (!oldest || d->sent_ms < oldest->sent_ms))
+			oldest = d;
+	}
+	if (!oldest)
+		return;
+	memcpy(out->oldest_id, oldest->qid, sizeof(out->oldest_id));
+	out->oldest_ms = clock_wall_ms() - (clock_mono_ms() - oldest->sent_ms);
 }

@@ -41,6 +41,14 @@ bool breaker_may_send(struct breaker *b, int64_t mono_ms)
 	return b->state != BREAKER_OPEN;
 }
 
+static void keep_results(struct breaker *b)
+{
+	b->opened_by = b->n;
+	b->opened_by_bad = 0;
+	for (uint32_t i = 0; i < b->n; i++)
+		b->opened_by_bad += b->samples[i].bad;
+}
+
 /* Opening again after a failed try is no news. */
 static bool open_it(struct breaker *b, enum breaker_cause cause,
 		    int64_t wait_ms, int64_t mono_ms)
@@ -49,6 +57,8 @@ static bool open_it(struct breaker *b, enum breaker_cause cause,
 
 	if (b->state == BREAKER_OPEN)
 		return false;
+	if (news)
+		keep_results(b);
 	b->state = BREAKER_OPEN;
 	b->has_taken = false;
 	b->cause = cause;
@@ -209,6 +219,7 @@ void breaker_try_now(struct breaker *b)
 
 void breaker_force(struct breaker *b, bool open)
 {
+	keep_results(b);
 	b->n = b->at = 0;
 	b->state = open ? BREAKER_OPEN : BREAKER_CLOSED;
 	b->cause = BREAKER_BY_OPERATOR;

@@ -270,7 +270,8 @@ static void tell_breaker(struct delivery *d, const struct outcome *out)
 			opened |= breaker_result(b, c, sample, mono_ms);
 	}
 	if (opened)
-		lane_log_breaker(d->lane, true);
+		lane_log_breaker(d->lane, true,
+				 breaker_cause_name(d->lane->breaker.cause));
 }
 
 static void judge(struct delivery *d, const struct session_result *result,

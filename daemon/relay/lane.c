@@ -414,7 +414,7 @@ void lane_cool(struct lane *l, int64_t ms)
 	lane_mark(l);
 }
 
-void lane_log_breaker(struct lane *l, bool open)
+void lane_log_breaker(struct lane *l, bool open, const char *why)
 {
 	struct log_line line;
 
@@ -423,7 +423,7 @@ void lane_log_breaker(struct lane *l, bool open)
 	log_begin(&line, open ? LOG_WARNING : LOG_INFO,
 		  open ? "breaker.open" : "breaker.close");
 	log_str(&line, "primary", l->name);
-	log_str(&line, "why", breaker_cause_name(l->breaker.cause));
+	log_str(&line, "why", why);
 	log_end(&line);
 }
 
@@ -503,7 +503,7 @@ static void primary_not_opened(struct lane *l, const struct session_failure *f)
 	if (health == OUTCOME_SAYS_REFUSED &&
 	    breaker_host_refused(&l->breaker, &l->relay->config->breaker,
 				 clock_mono_ms()))
-		lane_log_breaker(l, true);
+		lane_log_breaker(l, true, breaker_cause_name(l->breaker.cause));
 	if (health == OUTCOME_SAYS_REFUSED)
 		lane_note_bad(l, HEALTH_REFUSED, f->text);
 	else if (pool_count_any(&l->pool) == 0)
@@ -540,9 +540,18 @@ static void on_failed(void *data, const struct session_failure *failure)
 void lane_drain_now(struct lane *l)
 {
 	l->paused = false;
-	l->forced = l->released = true;
+	l->forced = true;
+	l->released = l->released || lane_is_held(l);
 	l->cool_until_ms = 0;
 	breaker_try_now(&l->breaker);
+	lane_mark(l);
+}
+
+/* What `drain now` had let go is over, whichever it is. */
+void lane_hold(struct lane *l, bool hold)
+{
+	l->released = false;
+	l->forced = l->forced && !hold;
 	lane_mark(l);
 }
 

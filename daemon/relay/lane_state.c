@@ -156,6 +156,8 @@ void lane_view(const struct lane *l, struct relay_view *out)
 	out->connections = (uint32_t)l->pool.n;
 	out->limit = window_limit(&l->window);
 	out->paused = l->paused;
+	out->released = l->released;
+	out->rate = l->window.rate;
 	out->canary = window_is_canary(&l->window);
 	out->breaker_open = breaker_is_open(b);
 	out->sent = l->sent;
@@ -163,11 +165,14 @@ void lane_view(const struct lane *l, struct relay_view *out)
 	memcpy(out->trouble, l->trouble, sizeof(out->trouble));
 	if (lane_is_lacking(l))
 		memcpy(out->lacks, l->lacks, sizeof(out->lacks));
+	aside_view(l, out);
 	out->results = b->n;
 	for (uint32_t i = 0; i < b->n; i++)
 		out->refused += b->samples[i].bad;
 	if (!out->breaker_open)
 		return;
+	out->results = b->opened_by;
+	out->refused = b->opened_by_bad;
 	out->breaker_ms = l->breaker_ms;
 	view_breaker(b, out);
 }

@@ -263,6 +263,14 @@ bool relay_ask(struct relay *r, const char *domain, uint64_t *waiting,
 	return true;
 }
 
+void relay_hold(struct relay *r, const char *primary, bool hold)
+{
+	struct lane *l = lane_find(r, primary);
+
+	if (l)
+		lane_hold(l, hold);
+}
+
 bool relay_pause(struct relay *r, const char *name, bool pause)
 {
 	struct lane *l = named(r, name);
@@ -295,7 +303,9 @@ bool relay_breaker(struct relay *r, const char *name, bool open)
 	was = breaker_is_open(&l->breaker);
 	breaker_force(&l->breaker, open);
 	if (was != open)
-		lane_log_breaker(l, open);
+		lane_log_breaker(l, open,
+				 open ? "opened by an operator"
+				      : "closed by an operator");
 	lane_mark(l);
 	return true;
 }

@@ -1,5 +1,6 @@
 """mxholdctl: shapes, exit codes, with the daemon and without it."""
 import os
+import re
 import subprocess
 
 import mxtest
@@ -115,6 +116,65 @@ class Ctl(mxtest.Case):
         self.assertEqual(self.ctl_json("breaker", "show")["breakers"][0]["state"], "closed")
         self.ctl("breaker", "open", "nobody.test", code=4)
         self.ctl("breaker", "show", "nobody.test", code=4)
+
+    def test_an_operators_orders_are_logged_and_shown(self):
+        self.start()
+        name = self.ctl_json("primary", "list")["primaries"][0]["name"]
+        self.send(message())
+        for order in (("pause",), ("resume",), ("now",)):
+            self.ctl("drain", *order, "example.test")
+        self.ctl("drain", "rate", name, "30")
+        self.assertEqual([re.search(r" order=(\S+)", line).group(1)
+                          for line in self.events("drain.order")],
+                         ["pause", "resume", "now", "rate"])
+        self.assertEqual(self.ctl_json("primary", "show", name)["rate"], 30)
+        self.ctl("breaker", "open", name)
+        self.ctl("breaker", "close", name)
+        self.assertIn("closed by an operator", self.events("breaker.close")[0])
+
+    def test_a_hold_after_drain_now_holds(self):
+        self.start()
+        name = self.ctl_json("primary", "list")["primaries"][0]["name"]
+        self.send(message())
+        self.ctl("drain", "now", name)
+        self.ctl("primary", "hold", name)
+        primary = self.primary()
+        self.ctl("primary", "probe", name)
+        wait_for("two probes", lambda: primary.sessions() >= 2)
+        self.send(message(2))
+        wait_for("one more", lambda: primary.sessions() >= 3)
+        self.assertEqual(primary.index(), [])
+        self.ctl("drain", "now", name)
+        self.wait_delivered(primary, 2)
+        self.assertIn("drain now", self.ctl_json("primary", "show", name)["why"])
+
+    def test_a_domain_where_a_primary_is_wanted_is_told_its_name(self):
+        self.start()
+        for verb in ("show", "hold", "resume", "probe"):
+            p = subprocess.run([os.path.join(mxtest.BIN, "mxholdctl"), "-c",
+                                self.path("mxholdd.conf"), "primary", verb, "example.test"],
+                               capture_output=True, check=False)
+            self.assertEqual(p.returncode, 4)
+            self.assertIn(f'its primary is "{self.ip}:{self.PRIMARY}"', p.stderr.decode())
+
+    def test_a_primary_that_refuses_our_probes_recipient_is_an_alarm(self):
+        self.primary("rcpt=550")
+        self.start()
+        wait_for("up", lambda: self.primary_state() == "up")
+        self.assertIn("recipient of our probes: 550", str(self.ctl_json("status")["alarms"]))
+
+    def test_what_is_shown_on_a_terminal_has_units(self):
+        self.start()
+        qid = self.send(message(1, 50000), sender="")
+        name = self.ctl_json("primary", "list")["primaries"][0]["name"]
+        shown = self.ctl("-o", "table", "msg", "show", qid)
+        self.assertRegex(shown, r"(?m)^size +49\.\d KiB$")
+        self.assertRegex(shown, r"(?m)^arrived_at +20\S+Z, (now|\d+s ago)$")
+        self.assertRegex(shown, r"(?m)^sender +<>$")
+        self.assertRegex(self.ctl("-o", "table", "queue", "list"), r" due +<> ")
+        shown = self.ctl("-o", "table", "primary", "show", name)
+        self.assertRegex(shown, r"(?m)^bytes +49\.\d KiB$")
+        self.assertRegex(shown, r"(?m)^oldest_age_s +\d+s$")
 
     def test_what_failed_is_looked_at_released_and_dropped(self):
         self.global_extra = 'breaker { first_5xx = "0s"  max_5xx = 100 }'

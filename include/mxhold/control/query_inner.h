@@ -83,6 +83,9 @@ void query_lists_done(struct query *q);
 const struct config_domain *query_find_domain(const struct config *c,
 					      const char *name);
 
+/* What is said to who names a domain where a primary is wanted. */
+void query_not_a_primary(const struct config_domain *d, char out[512]);
+
 enum query_more query_step_status(struct query *q, struct buf *out);
 enum query_more query_step_primary_list(struct query *q, struct buf *out);
 enum query_more query_step_primary_show(struct query *q, struct buf *out);

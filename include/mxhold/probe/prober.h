@@ -23,7 +23,8 @@ struct primary_view { /* a copy, for status, relay, receive */
 	int64_t last_probe_ms; /* wall; 0 = never */
 	int64_t next_probe_ms; /* wall; 0 = nobody probes */
 	uint32_t last_probe_took_ms;
-	char last_result[256];                /* "ok", or what went wrong */
+	char last_result[256]; /* "ok", or what went wrong */
+	char probe_rcpt[160];  /* the 5xx its last RCPT got, or "" */
 	struct session_protection protection; /* of the last good session */
 	uint32_t ehlo_ext;
 	uint64_t ehlo_size;

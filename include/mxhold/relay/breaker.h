@@ -63,6 +63,8 @@ struct breaker {
 	int64_t retry_at_ms; /* mono; when open; INT64_MAX = never */
 	struct breaker_sample samples[BREAKER_WINDOW_MAX];
 	uint32_t n, at;
+	/* The results when it last opened, for operators. */
+	uint32_t opened_by, opened_by_bad;
 	/* Senders whose mail was refused at MAIL while others' went well. */
 	uint64_t excused[BREAKER_EXCUSED_MAX];
 	uint32_t n_excused, excused_at;

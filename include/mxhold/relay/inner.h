@@ -186,7 +186,8 @@ void lane_mark(struct lane *l);
 void lane_run(struct lane *l);
 void lane_reload(struct lane *l);
 void lane_drain_now(struct lane *l);
-void lane_ask(struct lane *l); /* its primary asks for its mail */
+void lane_hold(struct lane *l, bool hold); /* or its end */
+void lane_ask(struct lane *l);             /* its primary asks for its mail */
 /* How many sessions may carry mail at once now. */
 uint32_t lane_limit(const struct lane *l);
 /* What a delivery has seen and how it ended. */
@@ -194,7 +195,7 @@ void lane_loaded(struct lane *l);
 void lane_note_pressed(struct lane *l);
 void lane_note_bad(struct lane *l, enum health_event e, const char *why);
 void lane_note_broken(struct lane *l); /* with a message on its way */
-void lane_log_breaker(struct lane *l, bool open);
+void lane_log_breaker(struct lane *l, bool open, const char *why);
 /* What an operator sees of it. */
 void lane_view(const struct lane *l, struct relay_view *out);
 /* A message needs these, and the server lacks some of them. */
@@ -210,6 +211,8 @@ size_t lane_count_reports(const struct relay *r);
 /* aside.c */
 /* Makes room beside what hangs; the time until it is to be asked again. */
 int64_t aside_look(struct lane *l, int64_t mono_ms);
+/* Which one is under way for longest. */
+void aside_view(const struct lane *l, struct relay_view *out);
 
 /* lane_state.c */
 /* From now on mail can go: what is here has waited. */

@@ -52,6 +52,9 @@ bool relay_drain_now(struct relay *r, const char *name);
  */
 bool relay_ask(struct relay *r, const char *domain, uint64_t *waiting,
 	       bool *held);
+/* An operator has held or resumed a primary (prober_hold keeps that): what
+ * `drain now` had let go in spite of a hold is over. */
+void relay_hold(struct relay *r, const char *primary, bool hold);
 bool relay_pause(struct relay *r, const char *name, bool pause);
 /* messages a minute, 0 = no limit; until the next reload. */
 bool relay_rate(struct relay *r, const char *name, uint32_t rate);
@@ -66,14 +69,20 @@ bool relay_remove(struct relay *r, uint64_t id);
 struct relay_view { /* of one primary */
 	uint32_t connections, limit;
 	bool paused, canary, breaker_open;
+	bool released; /* goes although it is held: `drain now` */
+	uint32_t rate; /* messages a minute; 0 = no limit */
 	uint64_t sent;
 	uint32_t refused_row; /* attempts in a row that brought nothing */
 	char trouble[200];    /* why no session opens, or "" */
 	char lacks[100];      /* why some mail cannot go there, or "" */
 	char breaker_why[64];
-	int64_t breaker_ms;        /* wall: open since */
-	int64_t breaker_retry_ms;  /* wall: tried then; 0 = when told so */
-	uint32_t results, refused; /* that the breaker looks at */
+	int64_t breaker_ms;       /* wall: open since */
+	int64_t breaker_retry_ms; /* wall: tried then; 0 = when told so */
+	/* That the breaker looks at; while it is open, those that opened it. */
+	uint32_t results, refused;
+	/* Under way for longest, since when (wall); "", 0 = nothing is. */
+	char oldest_id[ID_TEXT_LEN + 1];
+	int64_t oldest_ms;
 };
 bool relay_view(const struct relay *r, const char *primary,
 		struct relay_view *out);

@@ -57,6 +57,28 @@ static const struct share_row {
 	{"~A~B~D~E~F~G~H~IJK", 0},
 };
 
+/* An operator sees what opened it, not what came since. */
+START_TEST(breaker__remembers_the_results_that_opened_it)
+{
+	struct config_breaker c = defaults;
+	struct breaker b = closed();
+
+	ck_assert(!breaker_result(&b, &c, (struct breaker_sample){.sender = 1},
+				  0));
+	ck_assert(!breaker_result(
+		&b, &c, (struct breaker_sample){.sender = 2, .bad = true}, 0));
+	ck_assert(breaker_result(
+		&b, &c, (struct breaker_sample){.sender = 3, .bad = true}, 0));
+	ck_assert_uint_eq(b.opened_by, 3);
+	ck_assert_uint_eq(b.opened_by_bad, 2);
+	breaker_try_now(&b);
+	breaker_result(&b, &c,
+		       (struct breaker_sample){.sender = 4, .bad = true}, 0);
+	ck_assert(breaker_is_open(&b));
+	ck_assert_uint_eq(b.opened_by_bad, 2);
+}
+END_TEST
+
 START_TEST(breaker__opens_by_share_of_failing_senders)
 {
 	const struct share_row *row = &shares[_i];
@@ -327,7 +349,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS(
-		"breaker",
+		"breaker", TEST(breaker__remembers_the_results_that_opened_it),
 		LOOP(breaker__opens_by_share_of_failing_senders, shares),
 		TEST(breaker__never_opens_by_share_when_all_may_fail),
 		TEST(breaker__forgets_what_left_its_window),

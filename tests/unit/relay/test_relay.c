@@ -264,6 +264,43 @@ START_TEST(relay__waits_for_drain_now_when_the_primary_is_held)
 }
 END_TEST
 
+static int64_t waits_from_ms;
+
+static bool has_waited(struct rig *r)
+{
+	return is_long_up(r) && clock_wall_ms() - waits_from_ms > 300;
+}
+
+/* The last word counts: what `drain now` let go is over. */
+START_TEST(relay__is_held_by_a_hold_that_comes_after_drain_now)
+{
+	const char *name;
+	struct relay_view view;
+	struct rig r;
+
+	rig_init(&r, "");
+	name = r.config->primaries[0]->name;
+	rig_start(&r);
+	ck_assert(relay_drain_now(r.relay, "example.test"));
+	ck_assert(prober_hold(r.prober, name, true));
+	relay_hold(r.relay, name, true);
+	rig_add(&r, &(struct rig_mail){0});
+	rig_until(&r, is_long_up);
+	ck_assert_uint_eq(sink_count(&r.sink), 0);
+	ck_assert(relay_drain_now(r.relay, "example.test"));
+	ck_assert(relay_drain_now(r.relay, "example.test"));
+	ck_assert(relay_view(r.relay, name, &view));
+	ck_assert(view.released);
+	rig_until_got(&r, 1);
+	relay_hold(r.relay, name, true);
+	rig_add(&r, &(struct rig_mail){0});
+	waits_from_ms = clock_wall_ms();
+	rig_until(&r, has_waited);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	rig_done(&r);
+}
+END_TEST
+
 static bool is_asked_for(struct rig *r, const char *domain, uint64_t *waiting)
 {
 	bool held = false;
@@ -498,6 +535,7 @@ int main(void)
 		TEST(relay__holds_back_mail_of_a_domain_that_left_the_configuration),
 		TEST(relay__sends_nothing_while_paused),
 		TEST(relay__waits_for_drain_now_when_the_primary_is_held),
+		TEST(relay__is_held_by_a_hold_that_comes_after_drain_now),
 		TEST(relay__a_primary_may_ask_for_its_mail_unless_it_is_held),
 		TEST(relay__goes_by_the_rate_that_an_operator_sets),
 		TEST(relay__keeps_the_breaker_as_an_operator_wants_it),
