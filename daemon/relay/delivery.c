@@ -216,13 +216,14 @@ void delivery_send(struct delivery *d, struct link *link)
 
 /* --- what the primary said ----------------------------------------------- */
 
-static int64_t up_ms(const struct delivery *d, int64_t now_ms)
+static int64_t up_since(const struct delivery *d, int64_t from_ms,
+			int64_t now_ms)
 {
 	struct primary_view view;
 
 	if (!prober_view(d->relay->parts.prober, d->lane->name, &view))
 		return 0;
-	return health_up_since(&view.health, d->msg.env.arrived_at_ms, now_ms);
+	return health_up_since(&view.health, from_ms, now_ms);
 }
 
 static bool is_over(const struct delivery *d, int64_t now_ms)
@@ -235,7 +236,7 @@ static bool is_over(const struct delivery *d, int64_t now_ms)
 
 	if (d->msg.env.is_report)
 		return retry_report_is_over(&age);
-	age.up_ms = up_ms(d, now_ms);
+	age.up_ms = up_since(d, age.arrived_ms, now_ms);
 	return retry_is_over(domain ? &domain->queue : &d->config->queue, &age);
 }
 
@@ -263,7 +264,7 @@ static void tell_breaker(struct delivery *d, const struct outcome *out)
 			&d->rcpts[d->batch_rcpt[i]].judged;
 
 		sample.bad = r->bad_5xx;
-		sample.again = r->bad_5xx && r->first_5xx_ms;
+		sample.again = r->bad_5xx && r->refused_ms >= 0;
 		sample.weak =
 			r->bad_5xx && (r->about_message || !r->known_good);
 		if (r->bad_5xx || r->verdict == VERDICT_DELIVERED)
@@ -274,13 +275,22 @@ static void tell_breaker(struct delivery *d, const struct outcome *out)
 				 breaker_cause_name(d->lane->breaker.cause));
 }
 
+/* Not by the wall: one that was refused, and then away for a day, has had no
+ * day to be mended. */
+static int64_t refused_ms(const struct delivery *d,
+			  const struct delivery_rcpt *r, int64_t now_ms)
+{
+	if (!r->rcpt->first_5xx_ms)
+		return REFUSED_NEVER;
+	return up_since(d, r->rcpt->first_5xx_ms, now_ms);
+}
+
 static void judge(struct delivery *d, const struct session_result *result,
 		  bool insist, struct outcome *out)
 {
 	struct outcome_rcpt *rcpts = mem_array(d->send.n_rcpts, sizeof(*rcpts));
 	int64_t now_ms = clock_wall_ms();
 	struct outcome_rules rules = {
-		.now_ms = now_ms,
 		.first_5xx = d->relay->config->breaker.first_5xx,
 		.breaker_open = breaker_is_open(&d->lane->breaker),
 		.unproven = window_is_canary(&d->lane->window),
@@ -290,8 +300,12 @@ static void judge(struct delivery *d, const struct session_result *result,
 		.sent_before = d->link ? d->link->used - 1 : 0,
 	};
 
-	for (size_t i = 0; i < d->send.n_rcpts; i++)
-		rcpts[i] = d->rcpts[d->batch_rcpt[i]].judged;
+	for (size_t i = 0; i < d->send.n_rcpts; i++) {
+		const struct delivery_rcpt *r = &d->rcpts[d->batch_rcpt[i]];
+
+		rcpts[i] = r->judged;
+		rcpts[i].refused_ms = refused_ms(d, r, now_ms);
+	}
 	outcome_judge(result, &rules, rcpts, out);
 	for (size_t i = 0; i < d->send.n_rcpts; i++) {
 		d->rcpts[d->batch_rcpt[i]].judged = rcpts[i];

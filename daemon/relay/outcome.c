@@ -126,11 +126,10 @@ static void refused(const struct facts *f, struct outcome_rcpt *r,
 		    const struct smtp_reply *reply)
 {
 	const struct outcome_rules *rules = f->rules;
-	int64_t since = r->first_5xx_ms ? r->first_5xx_ms : rules->now_ms;
 	bool unproven = rules->unproven && !f->delivered;
 	bool doubted = rules->breaker_open ||
 		       ((r->known_good || unproven || f->result->is_ours) &&
-			rules->now_ms - since < rules->first_5xx);
+			MX_MAX(r->refused_ms, 0) < rules->first_5xx);
 
 	if (doubted && !rules->is_report)
 		put_off(f, r, reply);

@@ -99,7 +99,6 @@ static void pick_rcpts(struct delivery *d, struct directory_reader *directory)
 		if (q->dest != d->dest_number || q->state != RCPT_PENDING)
 			continue;
 		r->rcpt = q;
-		r->judged.first_5xx_ms = q->first_5xx_ms;
 		r->judged.known_good =
 			!m->env.is_report && is_known(d, &q->rcpt, directory);
 		d->n_rcpts++;

@@ -30,10 +30,15 @@ enum outcome_health { /* what the prober is told */
 	OUTCOME_SAYS_REFUSED
 };
 
+enum {
+	REFUSED_NEVER = -1
+};
+
 struct outcome_rcpt {
 	/* in */
-	bool known_good;      /* listed or learned */
-	int64_t first_5xx_ms; /* wall; 0 = none yet */
+	bool known_good;    /* listed or learned */
+	int64_t refused_ms; /* how long its primary was up since its first 5xx;
+			     * REFUSED_NEVER: there was none */
 	/* out */
 	enum verdict verdict;
 	bool by_peer;            /* the reply is the primary's, not ours */
@@ -43,13 +48,12 @@ struct outcome_rcpt {
 };
 
 struct outcome_rules {
-	int64_t now_ms;       /* wall */
-	int64_t first_5xx;    /* ms a 5xx for a known one is not believed */
-	bool breaker_open;    /* no 5xx is believed, nothing is given up */
-	bool unproven;        /* it has taken nothing since it came back */
-	bool is_report;       /* a report of ours: a 5xx is final */
-	bool is_over;         /* retention has ended: LATER becomes FAILED */
-	bool insist;          /* it was LEFT before: now it gets a timer */
+	int64_t first_5xx; /* refused_ms until a 5xx for a known one counts */
+	bool breaker_open; /* no 5xx is believed, nothing is given up */
+	bool unproven;     /* it has taken nothing since it came back */
+	bool is_report;    /* a report of ours: a 5xx is final */
+	bool is_over;      /* retention has ended: LATER becomes FAILED */
+	bool insist;       /* it was LEFT before: now it gets a timer */
 	uint32_t sent_before; /* messages its session had carried */
 };
 

@@ -8,7 +8,6 @@ enum {
 	DAY = 86400000,
 	RCPTS_MAX = 8
 };
-static const int64_t NOW = INT64_C(1800000000000);
 
 /* Ends of a transaction beside its replies. */
 enum end {
@@ -68,7 +67,7 @@ static void prepare(struct fixture *f, const char *replies, enum end end)
 	const char *p = replies;
 
 	memset(f, 0, sizeof(*f));
-	f->rules = (struct outcome_rules){.now_ms = NOW, .first_5xx = DAY};
+	f->rules = (struct outcome_rules){.first_5xx = DAY};
 	f->result.mail = reply_of(code_of(&p));
 	do {
 		size_t i = f->result.n_rcpts++;
@@ -261,7 +260,7 @@ END_TEST
 
 static const struct {
 	bool known;
-	int64_t first_ago; /* -1: none yet */
+	int64_t refused_ms;
 	bool breaker_open, is_report;
 	char verdict;
 } doubts[] = {
@@ -278,8 +277,7 @@ START_TEST(outcome__believes_a_5xx_only_after_first_5xx_and_without_breaker)
 
 	prepare(&f, "250 550 -", WHOLE);
 	f.rcpts[0].known_good = doubts[_i].known;
-	if (doubts[_i].first_ago >= 0)
-		f.rcpts[0].first_5xx_ms = NOW - doubts[_i].first_ago;
+	f.rcpts[0].refused_ms = doubts[_i].refused_ms;
 	f.rules.breaker_open = doubts[_i].breaker_open;
 	f.rules.is_report = doubts[_i].is_report;
 	judge(&f);
@@ -291,7 +289,7 @@ START_TEST(outcome__believes_a_5xx_only_after_first_5xx_and_without_breaker)
 END_TEST
 
 static const struct {
-	int64_t first_ago; /* -1: none yet */
+	int64_t refused_ms;
 	bool is_report;
 	char verdict;
 } ours[] = {
@@ -308,8 +306,7 @@ START_TEST(outcome__gives_a_primary_time_to_mend_what_we_miss_there)
 
 	prepare(&f, "550 - -", WHOLE);
 	f.result.is_ours = true;
-	if (ours[_i].first_ago >= 0)
-		f.rcpts[0].first_5xx_ms = NOW - ours[_i].first_ago;
+	f.rcpts[0].refused_ms = ours[_i].refused_ms;
 	f.rules.is_report = ours[_i].is_report;
 	judge(&f);
 	ck_assert_int_eq(verdicts_of(&f)[0], ours[_i].verdict);
@@ -319,7 +316,7 @@ END_TEST
 /* It has come back, and has taken nothing yet. */
 static const struct {
 	const char *replies;
-	int64_t first_ago; /* -1: none yet */
+	int64_t refused_ms;
 	const char *verdicts;
 } unproven[] = {
 	{"250 550 -", -1, "l"},        {"250 550 -", DAY - 1, "l"},
@@ -334,8 +331,7 @@ START_TEST(outcome__believes_no_5xx_of_a_primary_that_has_taken_nothing)
 
 	prepare(&f, unproven[_i].replies, WHOLE);
 	f.rules.unproven = true;
-	if (unproven[_i].first_ago >= 0)
-		f.rcpts[0].first_5xx_ms = NOW - unproven[_i].first_ago;
+	f.rcpts[0].refused_ms = unproven[_i].refused_ms;
 	judge(&f);
 	ck_assert_str_eq(verdicts_of(&f), unproven[_i].verdicts);
 }

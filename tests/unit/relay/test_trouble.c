@@ -421,6 +421,32 @@ START_TEST(relay__neither_bounces_nor_storms_when_the_clock_jumps)
 }
 END_TEST
 
+/* TX-19: in the day in which nobody was there nobody could mend it. */
+START_TEST(relay__counts_first_5xx_while_its_primary_is_up)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, QUICK);
+	rig_list(&r);
+	id = rig_add(&r, &(struct rig_mail){.rcpts = "gone1@example.test"});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	sink_close(&r.sink);
+	rig_until(&r, is_down);
+	ck_assert(look(&r, id, &m));
+	jump(2 * DAY_MS);
+	sink_open(&r.sink);
+	until_tried(&r, id, m.attempts + 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert_int_eq(m.rcpts[0].state, RCPT_PENDING);
+	ck_assert_int_ne(m.rcpts[0].first_5xx_ms, 0);
+	jump(0);
+	rig_done(&r);
+}
+END_TEST
+
 /* --- damage -------------------------------------------------------------- */
 
 /* Changes octets of the queue's file behind its back. */
@@ -585,6 +611,7 @@ int main(void)
 		TEST(relay__spells_a_domain_in_a_labels_where_utf8_cannot_go),
 		TEST(relay__does_not_wait_until_a_clock_is_where_it_was),
 		TEST(relay__neither_bounces_nor_storms_when_the_clock_jumps),
+		TEST(relay__counts_first_5xx_while_its_primary_is_up),
 		LOOP(relay__never_sends_a_damaged_message, damaged_sizes),
 		TEST(relay__ends_quietly_when_what_it_sends_is_gone_from_the_queue),
 		LOOP(relay__defers_what_the_store_cannot_give, damaged_sizes),
