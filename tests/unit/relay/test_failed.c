@@ -283,6 +283,33 @@ START_TEST(relay__gives_up_by_the_clock_with_the_last_reply)
 }
 END_TEST
 
+static bool has_report_of_it(struct rig *r)
+{
+	return sink_count(&r->sink) >= 1 && rig_is_empty(r);
+}
+
+/* DSN-13, TX-54: also of one that fails without another attempt. */
+START_TEST(relay__says_what_was_heard_last_when_nobody_is_asked_any_more)
+{
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, NEVER "bounce { send = \"all\"  route = \"primary\" }\n");
+	id = rig_add(&r, &(struct rig_mail){.rcpts = "later@example.test"});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	rig_change(&r, CHANGE_EXPIRE, id);
+	relay_give_up(r.relay);
+	rig_until(&r, has_report_of_it);
+	ck_assert_ptr_nonnull(strstr(r.sink.messages[0].body, "Status: 4.2.0"));
+	ck_assert_ptr_nonnull(strstr(r.sink.messages[0].body,
+				     "Diagnostic-Code: smtp; 450 4.2.0 later"));
+	ck_assert_ptr_nonnull(
+		strstr(r.sink.messages[0].body, "Action: failed"));
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__gives_up_at_the_hard_limit_while_the_primary_is_away)
 {
 	struct rig r;
@@ -434,6 +461,7 @@ int main(void)
 		     lates),
 		TEST(relay__tells_the_sender_of_mail_that_gets_late_while_nobody_is_up),
 		TEST(relay__gives_up_by_the_clock_with_the_last_reply),
+		TEST(relay__says_what_was_heard_last_when_nobody_is_asked_any_more),
 		TEST(relay__gives_up_at_the_hard_limit_while_the_primary_is_away),
 		TEST(relay__goes_by_the_hard_limit_of_now),
 		TEST(relay__treats_what_an_operator_expires_as_if_its_time_were_over),
