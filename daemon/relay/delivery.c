@@ -47,23 +47,27 @@ static bool is_before(const struct delivery *a, const struct delivery *b)
 	       (a->due_ms == b->due_ms && a->id < b->id);
 }
 
-/* The oldest first, also one that was under way before and is back. */
+/* The oldest of a class first, also one that was under way before and is back;
+ * which class goes next was decided before it was read. */
 static void queue_by_age(struct lane *l, struct delivery *d)
 {
 	struct list *at = &l->deliveries;
 
-	while (at->prev != &l->deliveries) {
-		struct delivery *o =
-			MX_CONTAINER_OF(at->prev, struct delivery, item);
+	for (struct list *it = at->prev; it != &l->deliveries; it = it->prev) {
+		struct delivery *o = MX_CONTAINER_OF(it, struct delivery, item);
 
-		if (o->state > DELIVERY_WAITING || is_before(o, d))
+		if (o->state > DELIVERY_WAITING)
 			break;
-		at = at->prev;
+		if (o->class != d->class)
+			continue;
+		if (is_before(o, d))
+			break;
+		at = it;
 	}
 	list_append(at, &d->item);
 }
 
-void delivery_start(struct lane *l, struct dest *dest,
+void delivery_start(struct lane *l, struct dest *dest, enum window_class class,
 		    const struct due_row *row)
 {
 	struct delivery *d = new_delivery(l->relay, row->id);
@@ -71,6 +75,7 @@ void delivery_start(struct lane *l, struct dest *dest,
 	(void)failpoint_hit("drain");
 	d->lane = l;
 	d->dest = dest;
+	d->class = class;
 	d->dest_number = dest->number;
 	d->due_ms = row->due_ms;
 	d->era = l->pool.era;

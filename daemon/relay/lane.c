@@ -220,7 +220,7 @@ static bool start_next(struct lane *l, int64_t now_ms)
 	d = class == WINDOW_OLD ? old : fresh;
 	row = *dest_peek(d, class, now_ms);
 	dest_take(d, class);
-	delivery_start(l, d, &row);
+	delivery_start(l, d, class, &row);
 	return true;
 }
 

@@ -65,6 +65,7 @@ struct delivery {
 	struct dest *dest;           /* NULL with lane */
 	uint32_t dest_number;
 	uint32_t era; /* of the lane's pool */
+	enum window_class class;
 	uint64_t id;
 	int64_t due_ms; /* of the row it was found by */
 	char qid[ID_TEXT_LEN + 1];
@@ -110,7 +111,8 @@ struct delivery {
 	struct timer *again;       /* the store failed: until it is kept */
 };
 
-void delivery_start(struct lane *l, struct dest *d, const struct due_row *row);
+void delivery_start(struct lane *l, struct dest *d, enum window_class class,
+		    const struct due_row *row);
 /* Gives a message up whose time is over, for the first destination that has
  * recipients left. */
 void delivery_expire(struct relay *r, uint64_t id,

@@ -56,13 +56,14 @@ struct sink {
 	unsigned max_sessions; /* more get 421; 0 = no limit */
 	unsigned max_mails;    /* of a session, then 421 to MAIL */
 	int holds;   /* so many replies to a dot are held until let_go */
-	int mutes;   /* so many sessions hear nothing until let_go */
+	int mutes;   /* so many sessions hear nothing until let_go, or -1 */
 	bool stalls; /* the first content is read when let_go */
 	bool let_go;
-	unsigned passes; /* those who are held now may pass, when it moves */
-	unsigned held;   /* are held now, or were */
-	bool dsn;        /* offered */
-	bool bare;       /* nothing is offered but PIPELINING */
+	unsigned passes;    /* those who are held now may pass, when it moves */
+	unsigned held;      /* are held now, or were */
+	bool dsn;           /* offered */
+	bool bare;          /* nothing is offered but PIPELINING */
+	const char *limits; /* what LIMITS says, or NULL */
 
 	/* what happened */
 	struct sink_message messages[SINK_MESSAGES];
@@ -232,7 +233,7 @@ static void sink_mute(struct sink *s)
 	pthread_mutex_lock(&s->lock);
 	mute = s->mutes > 0;
 	s->mutes -= mute;
-	while (mute && !s->let_go && s->running) {
+	while (mute && s->mutes >= 0 && !s->let_go && s->running) {
 		pthread_mutex_unlock(&s->lock);
 		usleep(1000);
 		pthread_mutex_lock(&s->lock);
@@ -338,10 +339,21 @@ static bool sink_mail(struct sink_client *c, struct sink_message *m,
 	return true;
 }
 
+static void sink_say_limits(struct sink_client *c)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "250-sink.test\r\n250 LIMITS %s",
+		 c->s->limits);
+	sink_say(c, text);
+}
+
 static bool sink_command(struct sink_client *c, struct sink_message *m,
 			 const char *line)
 {
-	if (strncasecmp(line, "EHLO", 4) == 0 && c->s->bare)
+	if (strncasecmp(line, "EHLO", 4) == 0 && c->s->limits)
+		sink_say_limits(c);
+	else if (strncasecmp(line, "EHLO", 4) == 0 && c->s->bare)
 		sink_say(c, "250-sink.test\r\n250 PIPELINING");
 	else if (strncasecmp(line, "EHLO", 4) == 0)
 		sink_say(c, c->s->dsn ? "250-sink.test\r\n250-PIPELINING\r\n"

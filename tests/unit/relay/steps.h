@@ -98,4 +98,23 @@ static inline bool is_held(struct rig *r)
 	return sink_held(&r->sink) >= 1;
 }
 
+static int64_t pass_until_ms MX_UNUSED;
+
+static inline bool is_later(struct rig *r)
+{
+	(void)r;
+	return clock_mono_ms() >= pass_until_ms;
+}
+
+static inline void pass_time(struct rig *r, int64_t ms)
+{
+	pass_until_ms = clock_mono_ms() + ms;
+	rig_until(r, is_later);
+}
+
+static inline bool are_held(struct rig *r)
+{
+	return sink_held(&r->sink) >= r->wanted;
+}
+
 #endif

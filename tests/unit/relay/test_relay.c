@@ -47,6 +47,37 @@ START_TEST(relay__opens_up_to_its_connections_and_no_further)
 }
 END_TEST
 
+static const unsigned widths[] = {1, 8};
+
+/* TX-49: one message that comes late is not read ahead and then passed by all
+ * that is older. */
+START_TEST(relay__lets_fresh_mail_in_between_the_old)
+{
+	char more[100];
+	unsigned at = 0;
+	struct rig r;
+
+	snprintf(more, sizeof(more), "drain { max_connections = %u }\n",
+		 widths[_i]);
+	rig_init(&r, more);
+	for (int i = 0; i < 300; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until_got(&r, 60);
+	sink_set(&r.sink, &r.sink.holds, 1000);
+	r.wanted = widths[_i];
+	rig_until(&r, are_held);
+	rig_add(&r, &(struct rig_mail){.from = "fresh@client.test"});
+	pass_time(&r, 100); /* it is noticed */
+	sink_let_go(&r.sink);
+	rig_until_got(&r, 301);
+	while (strcmp(r.sink.messages[at].from, "fresh@client.test") != 0)
+		at++;
+	ck_assert_uint_lt(at, 60 + 5 * widths[_i] + 50);
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__reuses_a_connection_up_to_per_connection)
 {
 	struct rig r;
@@ -525,6 +556,7 @@ int main(void)
 	return RUN_TESTS(
 		"relay", TEST(relay__hands_over_in_order_with_one_canary),
 		TEST(relay__opens_up_to_its_connections_and_no_further),
+		LOOP(relay__lets_fresh_mail_in_between_the_old, widths),
 		TEST(relay__reuses_a_connection_up_to_per_connection),
 		LOOP(relay__hands_over_content_of_any_size_unchanged, sizes),
 		TEST(relay__passes_on_mail_that_comes_while_the_primary_is_up),
