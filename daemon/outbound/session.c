@@ -385,6 +385,11 @@ const struct smtp_ehlo *session_ehlo(const struct session *s)
 	return s->client ? smtp_client_ehlo(s->client) : &nothing;
 }
 
+bool session_is_spent(const struct session *s)
+{
+	return s->client && smtp_client_is_spent(s->client);
+}
+
 bool session_is_ready(const struct session *s)
 {
 	return s->client && s->is_ready;

@@ -429,7 +429,8 @@ static void on_sent(void *data, const struct session_result *result)
 		pool_drop(d->link);
 		d->link = NULL;
 	}
-	d->more = d->link && any_next(d);
+	d->more = d->link && any_next(d) &&
+		  !pool_is_spent(d->link, passing_uses_max(d));
 	settle_or_go_on(d);
 }
 

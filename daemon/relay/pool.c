@@ -138,17 +138,19 @@ static bool has_place(const struct link *l)
 	return l->era == l->pool->era && !l->aside;
 }
 
+bool pool_is_spent(const struct link *l, uint32_t max_uses)
+{
+	return l->ended || l->used >= max_uses || session_is_spent(l->session);
+}
+
 void pool_give_back(struct link *l, uint32_t max_uses)
 {
 	struct pool *p = l->pool;
-	uint32_t offered = session_ehlo(l->session)->mail_max;
 
 	MX_ASSERT(l->state == LINK_BUSY);
-	if (offered) /* RFC 9422 */
-		max_uses = MX_MIN(max_uses, offered);
 	if (l->ended) {
 		pool_drop(l);
-	} else if (l->used >= max_uses || !has_place(l)) {
+	} else if (pool_is_spent(l, max_uses) || !has_place(l)) {
 		session_quit(l->session);
 		forget(l);
 	} else {

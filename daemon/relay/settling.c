@@ -60,6 +60,14 @@ static bool others_wait(const struct delivery *d)
 	return any_left(d) || has(d, VERDICT_LATER);
 }
 
+/* Left as it is, the message goes again at once. Those for another session
+ * that nobody was delivered over must not make it do so for ever. */
+static bool is_to_be_left(const struct delivery *d)
+{
+	return has(d, VERDICT_LEFT) ||
+	       (any_left(d) && has(d, VERDICT_DELIVERED));
+}
+
 /* There is one due row for a destination: with some left where they were,
  * the others come along with them, unless they may be there already. */
 static enum verdict put_off(const struct delivery *d, bool left)
@@ -133,7 +141,7 @@ static void leave_later(struct delivery *d)
  * delivered. */
 static size_t choose(struct delivery *d)
 {
-	bool left = any_left(d);
+	bool left = is_to_be_left(d);
 	size_t n = 0;
 
 	if (!d->more) {
@@ -448,8 +456,7 @@ bool settling_leaves(const struct delivery *d)
 	for (size_t i = 0; i < d->send.n_rcpts; i++) {
 		const struct delivery_rcpt *r = &d->rcpts[d->batch_rcpt[i]];
 
-		if (r->tried && !r->settled &&
-		    r->judged.verdict == VERDICT_LEFT)
+		if (r->tried && is_left(r))
 			return true;
 	}
 	return false;

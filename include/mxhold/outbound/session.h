@@ -106,6 +106,8 @@ struct session *session_open(struct outbound *o,
 /* Facts of an open session. */
 bool session_is_ready(const struct session *s); /* EHLO or HELO is done */
 const struct smtp_ehlo *session_ehlo(const struct session *s);
+/* It has carried as many messages as the server takes (RFC 9422). */
+bool session_is_spent(const struct session *s);
 /* All "" and false for NULL and before it is connected. */
 void session_protection(const struct session *s,
 			struct session_protection *out);

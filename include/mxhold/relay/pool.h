@@ -69,7 +69,9 @@ void pool_begin_era(struct pool *p);
 /* An idle session, now busy; NULL: none. */
 struct link *pool_take(struct pool *p, const struct link_user *user,
 		       void *data);
-/* Back to the pool; closed with QUIT after max_uses messages. */
+/* It carries no other message. */
+bool pool_is_spent(const struct link *l, uint32_t max_uses);
+/* Back to the pool; closed with QUIT when it is spent. */
 void pool_give_back(struct link *l, uint32_t max_uses);
 /* Back to the pool before its message is settled in the queue: whoever takes
  * it next must not give out the end of another until then. Returns its

@@ -195,6 +195,55 @@ START_TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection)
 }
 END_TEST
 
+/* TX-28: it is never asked for more, not by one message either. */
+START_TEST(relay__gives_a_session_no_more_mails_than_limits_says)
+{
+	unsigned all = 0;
+	struct rig r;
+
+	rig_init(&r, NEVER);
+	r.sink.limits = "MAILMAX=2 RCPTMAX=3";
+	r.sink.max_mails = 2;
+	rig_add(&r, &(struct rig_mail){.rcpts = "a@example.test b@example.test "
+						"c@example.test d@example.test "
+						"e@example.test f@example.test "
+						"g@example.test h@example.test "
+						"i@example.test"});
+	for (int i = 0; i < 5; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 8);
+	for (int i = 0; i < 8; i++)
+		all += r.sink.messages[i].n_rcpts;
+	ck_assert_uint_eq(all, 14);
+	ck_assert_uint_eq(r.sink.limited, 0);
+	rig_done(&r);
+}
+END_TEST
+
+/* Nobody of it is delivered, and more of it would go over another session. */
+START_TEST(relay__waits_with_a_message_that_no_session_gets_on_with)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, NEVER);
+	r.sink.limits = "MAILMAX=1 RCPTMAX=1";
+	r.sink.dot = 450;
+	r.sink.dot_times = -1;
+	id = rig_add(&r, &(struct rig_mail){
+				 .rcpts = "a@example.test b@example.test"});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert_int_eq(m.state, QUEUE_RETRY);
+	ck_assert_uint_le(r.sink.mails, 2);
+	rig_done(&r);
+}
+END_TEST
+
 /* --- a broken primary ---------------------------------------------------- */
 
 START_TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing)
@@ -283,6 +332,77 @@ START_TEST(relay__tries_what_nobody_refused_first_while_the_breaker_is_open)
 		rig_add(&r, &(struct rig_mail){0});
 	rig_start(&r);
 	rig_until_got(&r, 3);
+	rig_done(&r);
+}
+END_TEST
+
+static bool was_tried_often(struct rig *r)
+{
+	return was_tried(r) || is_breaker_open(r);
+}
+
+/* Two who are really gone, tried again and again between good mail. */
+START_TEST(relay__opens_no_breaker_by_what_was_refused_before)
+{
+	struct rig r;
+
+	rig_init(&r, "drain { retry_message = {\"100ms\"}  canary = 0 }\n"
+		     "breaker { window = 20 }\n");
+	rig_list(&r);
+	for (int i = 0; i < 18; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until_got(&r, 18);
+	rig_until(&r, rig_is_empty);
+	watched =
+		rig_add(&r, &(struct rig_mail){.from = "a@client.test",
+					       .rcpts = "gone1@example.test"});
+	rig_add(&r, &(struct rig_mail){.from = "b@client.test",
+				       .rcpts = "gone2@example.test"});
+	r.wanted = 15;
+	rig_until(&r, was_tried_often);
+	ck_assert(!is_breaker_open(&r));
+	rig_done(&r);
+}
+END_TEST
+
+static unsigned place_of(struct rig *r, const char *from)
+{
+	unsigned i = 0;
+
+	while (i < r->sink.n_messages &&
+	       strcmp(r->sink.messages[i].from, from) != 0)
+		i++;
+	return i;
+}
+
+/* What came while the breaker was open has waited, as over an outage: mail
+ * that comes later is fresh beside it. */
+START_TEST(relay__takes_what_waited_for_the_breaker_for_old)
+{
+	struct rig r;
+
+	rig_init(&r, "drain { retry_message = {\"1d\"} max_connections = 1\n"
+		     "	fresh_share = 100  canary = 0 }\n"
+		     "breaker { retry = \"300ms\" }\n");
+	r.sink.mail = 550;
+	r.sink.mail_times = 1;
+	rig_add(&r, &(struct rig_mail){.from = "spam@client.test"});
+	rig_start(&r);
+	rig_until(&r, is_breaker_open);
+	r.sink.holds = 2;
+	for (int i = 0; i < 10; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_until(&r, is_held);
+	sink_let_pass(&r.sink);
+	r.wanted = 2;
+	rig_until(&r, are_held);
+	ck_assert(is_breaker_shut(&r));
+	rig_add(&r, &(struct rig_mail){.from = "fresh@client.test"});
+	pass_time(&r, 100); /* it is noticed */
+	sink_let_go(&r.sink);
+	rig_until_got(&r, 11);
+	ck_assert_uint_lt(place_of(&r, "fresh@client.test"), 6);
 	rig_done(&r);
 }
 END_TEST
@@ -602,10 +722,14 @@ int main(void)
 		TEST(relay__backs_off_when_connections_are_refused_with_421),
 		TEST(relay__counts_connections_that_fail_together_as_one_failure),
 		TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection),
+		TEST(relay__gives_a_session_no_more_mails_than_limits_says),
+		TEST(relay__waits_with_a_message_that_no_session_gets_on_with),
 		TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing),
 		TEST(relay__does_not_bounce_the_message_that_opens_the_breaker),
 		TEST(relay__keeps_its_canaries_when_the_breaker_closes),
 		TEST(relay__tries_what_nobody_refused_first_while_the_breaker_is_open),
+		TEST(relay__opens_no_breaker_by_what_was_refused_before),
+		TEST(relay__takes_what_waited_for_the_breaker_for_old),
 		TEST(relay__opens_the_breaker_when_known_recipients_are_refused),
 		TEST(relay__waits_for_a_keyword_that_the_primary_lacks),
 		TEST(relay__spells_a_domain_in_a_labels_where_utf8_cannot_go),
