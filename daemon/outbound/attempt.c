@@ -563,7 +563,8 @@ void attempt_ended(struct session *s, enum stream_end how, const char *why)
 		snprintf(text, sizeof(text), "no answer within %" PRId64 " ms",
 			 session_command_ms(s));
 	else if (how == STREAM_TLS_FAILED || s->state == SESSION_HANDSHAKE)
-		snprintf(text, sizeof(text), "TLS: %s", why);
+		snprintf(text, sizeof(text), "%s%s",
+			 strncmp(why, "TLS: ", 5) == 0 ? "" : "TLS: ", why);
 	else
 		snprintf(text, sizeof(text), "the connection was lost: %s",
 			 why);

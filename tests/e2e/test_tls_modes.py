@@ -144,6 +144,8 @@ class Modes(mxtest.Case):
         for mode in ("require", "verify", "pin", "dane"):
             self.assertIn(f"{mode}-refused: it is down: tls: STARTTLS refused: ", alarms)
             self.assertNotIn(f"{mode}-good", alarms)
+        self.assertIn("require-garbage: it is down: tls: TLS: ", alarms)
+        self.assertNotIn("TLS: TLS: ", alarms)
         self.assertNotIn("may-wrong", alarms)
         shown = self.ctl_json("primary", "show", "dane-good")
         self.assertEqual([shown["tls"], shown["tls_version"], shown["tls_proof"]],
