@@ -125,38 +125,6 @@ static void is_broken(const struct present_primary *p, struct advice *out)
 	out->alarm = true;
 }
 
-/* "; ID has been under way for 1m 5s", where one holds the place. */
-static void what_hangs(const struct present_primary *p, char out[128])
-{
-	const struct relay_view *r = p->relay;
-	char age[TEXT_TIME_MAX];
-
-	*out = '\0';
-	if (!r->oldest_id[0] || p->now_ms - r->oldest_ms < HANGS_MS)
-		return;
-	text_format_age(p->now_ms - r->oldest_ms, age);
-	snprintf(out, 128, "; %s has been under way for %s", r->oldest_id, age);
-}
-
-static void is_unproven(const struct present_primary *p, struct advice *out)
-{
-	char hanging[128];
-
-	what_hangs(p, hanging);
-	if (!p->counts.messages)
-		return;
-	say(out->why,
-	    "it has taken nothing since it came back: one message at a time "
-	    "goes, no refusal is believed yet%s",
-	    hanging);
-	out->alarm =
-		p->counts.messages && p->relay->refused_row >= UNPROVEN_ALARM;
-	if (out->alarm)
-		say(out->todo,
-		    "does it know its users and domains? `queue list "
-		    "--state retry` says what it answered");
-}
-
 static void all_wait(const struct present_primary *p, struct advice *out)
 {
 	char in[64];
@@ -176,6 +144,43 @@ static void all_wait(const struct present_primary *p, struct advice *out)
 	    in);
 	say(out->todo, "`queue list --state retry` says what it answered, "
 		       "`queue retry` tries it now");
+}
+
+/* "; ID has been under way for 1m 5s", where one holds the place; or when
+ * that which was put off is tried. */
+static void what_is_next(const struct present_primary *p, char out[128])
+{
+	const struct relay_view *r = p->relay;
+	char age[TEXT_TIME_MAX], in[64];
+
+	*out = '\0';
+	in_words(p->next_due_ms, p->now_ms, in);
+	if (p->next_due_ms > p->now_ms)
+		snprintf(out, 128, "; the next is tried in %s", in);
+	if (!r->oldest_id[0] || p->now_ms - r->oldest_ms < HANGS_MS)
+		return;
+	text_format_age(p->now_ms - r->oldest_ms, age);
+	snprintf(out, 128, "; %s has been under way for %s", r->oldest_id, age);
+}
+
+static void is_unproven(const struct present_primary *p, struct advice *out)
+{
+	char next[128];
+
+	if (!p->counts.messages || !p->next_due_ms) {
+		all_wait(p, out);
+		return;
+	}
+	what_is_next(p, next);
+	say(out->why,
+	    "it has taken nothing since it came back: one message at a time "
+	    "goes, no refusal is believed yet%s",
+	    next);
+	out->alarm = p->relay->refused_row >= UNPROVEN_ALARM;
+	if (out->alarm)
+		say(out->todo,
+		    "does it know its users and domains? `queue list "
+		    "--state retry` says what it answered");
 }
 
 static void is_lacking(const struct relay_view *r, struct advice *out)

@@ -260,8 +260,8 @@ enum query_more query_step_breakers(struct query *q, struct buf *out)
 			return query_failed(out);
 		if (!p.relay)
 			return query_end(out, EXIT_UNREACHABLE,
-					 "a daemon that starts has all "
-					 "breakers closed");
+					 "no daemon answers; one that starts "
+					 "has all breakers closed");
 		row = present_breaker(&p);
 		protocol_append_row(out, row);
 		json_decref(row);
