@@ -260,6 +260,7 @@ static void tell_breaker(struct delivery *d, const struct outcome *out)
 	struct breaker *b = &d->lane->breaker;
 	int64_t mono_ms = clock_mono_ms();
 	struct breaker_sample sample = {.sender = sender_hash(d)};
+	const struct smtp_reply *bad = NULL;
 	bool opened = false;
 
 	if (out->mail_refused)
@@ -274,7 +275,12 @@ static void tell_breaker(struct delivery *d, const struct outcome *out)
 			r->bad_5xx && (r->about_message || !r->known_good);
 		if (r->bad_5xx || r->verdict == VERDICT_DELIVERED)
 			opened |= breaker_result(b, c, sample, mono_ms);
+		if (r->bad_5xx)
+			bad = &r->reply;
 	}
+	if (breaker_is_open(b) && bad)
+		smtp_reply_format(bad, d->lane->breaker_said,
+				  sizeof(d->lane->breaker_said));
 	if (opened)
 		lane_log_breaker(d->lane, true,
 				 breaker_cause_name(d->lane->breaker.cause));

@@ -424,6 +424,8 @@ void lane_log_breaker(struct lane *l, bool open, const char *why)
 		  open ? "breaker.open" : "breaker.close");
 	log_str(&line, "primary", l->name);
 	log_str(&line, "why", why);
+	if (open && l->breaker_said[0])
+		log_str(&line, "reply", l->breaker_said);
 	log_end(&line);
 }
 
@@ -500,6 +502,9 @@ static void primary_not_opened(struct lane *l, const struct session_failure *f)
 	lane_note_pressed(l);
 	l->forced = false;
 	snprintf(l->trouble, sizeof(l->trouble), "%.199s", f->text);
+	if (health == OUTCOME_SAYS_REFUSED)
+		snprintf(l->breaker_said, sizeof(l->breaker_said), "%.159s",
+			 f->text);
 	if (health == OUTCOME_SAYS_REFUSED &&
 	    breaker_host_refused(&l->breaker, &l->relay->config->breaker,
 				 clock_mono_ms()))

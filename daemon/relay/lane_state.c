@@ -137,12 +137,14 @@ bool lane_is_lacking(const struct lane *l)
 
 /* --- for operators ------------------------------------------------------- */
 
-static void view_breaker(const struct breaker *b, struct relay_view *out)
+static void view_breaker(const struct lane *l, struct relay_view *out)
 {
+	const struct breaker *b = &l->breaker;
 	int64_t left = b->retry_at_ms - clock_mono_ms();
 
-	snprintf(out->breaker_why, sizeof(out->breaker_why), "%s",
-		 breaker_cause_name(b->cause));
+	snprintf(out->breaker_why, sizeof(out->breaker_why), "%s%s%s",
+		 breaker_cause_name(b->cause), l->breaker_said[0] ? ": " : "",
+		 l->breaker_said);
 	if (b->state == BREAKER_OPEN && b->retry_at_ms != INT64_MAX)
 		out->breaker_retry_ms = clock_wall_ms() + MX_MAX(left, 0);
 	else if (b->state == BREAKER_TRYING)
@@ -174,5 +176,5 @@ void lane_view(const struct lane *l, struct relay_view *out)
 	out->results = b->opened_by;
 	out->refused = b->opened_by_bad;
 	out->breaker_ms = l->breaker_ms;
-	view_breaker(b, out);
+	view_breaker(l, out);
 }

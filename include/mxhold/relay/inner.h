@@ -91,8 +91,9 @@ struct lane {
 	int64_t cool_until_ms; /* mono: no new session before */
 	int64_t asked_ms;      /* mono: its primary asked last; 0 = never */
 	uint64_t sent;
-	uint32_t refused_row; /* attempts since the last delivery */
-	int64_t breaker_ms;   /* wall: when the breaker last opened */
+	uint32_t refused_row;   /* attempts since the last delivery */
+	int64_t breaker_ms;     /* wall: when the breaker last opened */
+	char breaker_said[160]; /* the 5xx that opened it, or failed a try */
 	/* Messages that were under way when a connection broke. */
 	uint64_t suspects[SUSPECTS_MAX];
 	uint32_t suspect_at;

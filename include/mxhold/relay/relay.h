@@ -72,10 +72,10 @@ struct relay_view { /* of one primary */
 	bool released; /* goes although it is held: `drain now` */
 	uint32_t rate; /* messages a minute; 0 = no limit */
 	uint64_t sent;
-	uint32_t refused_row; /* attempts in a row that brought nothing */
-	char trouble[200];    /* why no session opens, or "" */
-	char lacks[100];      /* why some mail cannot go there, or "" */
-	char breaker_why[64];
+	uint32_t refused_row;     /* attempts in a row that brought nothing */
+	char trouble[200];        /* why no session opens, or "" */
+	char lacks[100];          /* why some mail cannot go there, or "" */
+	char breaker_why[256];    /* and what it said */
 	int64_t breaker_ms;       /* wall: open since */
 	int64_t breaker_retry_ms; /* wall: tried then; 0 = when told so */
 	/* That the breaker looks at; while it is open, those that opened it. */

@@ -421,7 +421,8 @@ START_TEST(relay__opens_the_breaker_when_known_recipients_are_refused)
 	rig_start(&r);
 	rig_until(&r, is_breaker_open);
 	ck_assert(relay_view(r.relay, r.config->primaries[0]->name, &v));
-	ck_assert_str_eq(v.breaker_why, "too many 5xx for known recipients");
+	ck_assert_str_eq(v.breaker_why, "too many 5xx for known recipients: "
+					"550 5.1.1 no such user");
 	ck_assert_int_gt(v.breaker_retry_ms, v.breaker_ms);
 	ck_assert_uint_eq(rig_queued(&r), 2);
 	rig_done(&r);
