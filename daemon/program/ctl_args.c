@@ -239,6 +239,20 @@ static int read_words(struct ctl *c, struct words *w)
 
 /* The command */
 
+/* "queue wants a verb: list, count, ages" */
+static void complain_of_verb(const char *group)
+{
+	char verbs[256] = "";
+	size_t n = 0;
+
+	for (const struct ctl_command *k = ctl_commands; k->group; k++) {
+		if (strcmp(k->group, group) == 0 && n < sizeof(verbs))
+			n += (size_t)snprintf(verbs + n, sizeof(verbs) - n,
+					      "%s%s", n ? ", " : "", k->verb);
+	}
+	ctl_complain("%s wants a verb: %s", group, verbs);
+}
+
 static int unknown_command(const char *group, const char *verb)
 {
 	char typed[128], known[128], best[128] = "";
@@ -260,7 +274,7 @@ static int unknown_command(const char *group, const char *verb)
 		snprintf(best, sizeof(best), "%s", known);
 	}
 	if (is_group && !verb)
-		ctl_complain("%s wants a verb; see mxholdctl help", group);
+		complain_of_verb(group);
 	else if (*best)
 		ctl_complain("no such command: %s; did you mean %s?", typed,
 			     best);

@@ -148,14 +148,17 @@ class Ctl(mxtest.Case):
         self.wait_delivered(primary, 2)
         self.assertIn("drain now", self.ctl_json("primary", "show", name)["why"])
 
+    def complaint(self, *args, code):
+        p = subprocess.run([os.path.join(mxtest.BIN, "mxholdctl"), "-c",
+                            self.path("mxholdd.conf"), *args], capture_output=True, check=False)
+        self.assertEqual(p.returncode, code, p.stderr)
+        return p.stderr.decode()
+
     def test_a_domain_where_a_primary_is_wanted_is_told_its_name(self):
         self.start()
         for verb in ("show", "hold", "resume", "probe"):
-            p = subprocess.run([os.path.join(mxtest.BIN, "mxholdctl"), "-c",
-                                self.path("mxholdd.conf"), "primary", verb, "example.test"],
-                               capture_output=True, check=False)
-            self.assertEqual(p.returncode, 4)
-            self.assertIn(f'its primary is "{self.ip}:{self.PRIMARY}"', p.stderr.decode())
+            self.assertIn(f'its primary is "{self.ip}:{self.PRIMARY}"',
+                          self.complaint("primary", verb, "example.test", code=4))
 
     def test_a_primary_that_refuses_our_probes_recipient_is_an_alarm(self):
         self.primary("rcpt=550")
@@ -312,6 +315,7 @@ class Ctl(mxtest.Case):
         self.ctl("nonsense", code=2)
         self.ctl("queue", "nonsense", code=2)
         self.ctl("-o", "xml", "status", code=2)
+        self.assertIn("a verb: show, open, close", self.complaint("breaker", code=2))
         self.ctl("help")
         self.assertRegex(self.ctl("version"), r"\d+\.\d+")
 
