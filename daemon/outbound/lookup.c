@@ -312,15 +312,35 @@ static void cut_at_us(struct lookup *l)
 	}
 }
 
+static bool is_nowhere(const struct candidate *c)
+{
+	return c->v6.status == DNS_NXDOMAIN || c->v4.status == DNS_NXDOMAIN;
+}
+
+static void fail_empty(struct lookup *l, bool nowhere)
+{
+	const char *host = l->route.hosts[0].name;
+
+	if (!nowhere)
+		fail(l, FAULT_NO_ROUTE, "no host of %s has a usable address",
+		     l->by_mx ? l->domain : host);
+	else if (l->by_mx)
+		fail(l, FAULT_NO_ROUTE, "no MX of %s exists in DNS: %s",
+		     l->domain, host);
+	else
+		fail(l, FAULT_NO_ROUTE, "%s does not exist in DNS", host);
+}
+
 static void judge_empty(struct lookup *l)
 {
 	bool loop = l->route.verdict == ROUTE_LOOP;
-	bool unsure = false;
+	bool unsure = false, nowhere = true;
 
 	for (size_t i = 0; i < l->route.n; i++) {
 		const struct candidate *c = &l->candidates[i];
 
 		loop |= c->is_us;
+		nowhere &= is_nowhere(c);
 		unsure |= !is_done(&c->v6) || !is_done(&c->v4);
 	}
 	if (unsure)
@@ -331,8 +351,7 @@ static void judge_empty(struct lookup *l)
 		fail(l, FAULT_LOOP, "the route to %s leads back to us",
 		     l->by_mx ? l->domain : l->route.hosts[0].name);
 	else
-		fail(l, FAULT_NO_ROUTE, "no host of %s has a usable address",
-		     l->by_mx ? l->domain : l->route.hosts[0].name);
+		fail_empty(l, nowhere);
 }
 
 static void use_memory(struct lookup *l)

@@ -243,6 +243,39 @@ static void configured(struct looked_up *l, size_t i, const char *name,
 	l->r.primary.n_hosts = MX_MAX(l->r.primary.n_hosts, i + 1);
 }
 
+static const struct {
+	const char *domain; /* whose MX; NULL: the hosts are configured */
+	const char *hosts[2];
+	const char *text;
+} empty[] = {
+	{"nowhere.example.org", {NULL}, "nowhere.example.org does not exist"},
+	{"text.example.org",
+	 {NULL},
+	 "no MX of text.example.org exists in DNS: nowhere.example.org"},
+	{"group.example.org", {NULL}, "no host of group.example.org has a"},
+	{NULL, {"nowhere.example.org"}, "nowhere.example.org does not exist"},
+	{NULL, {"group.example.org"}, "no host of group.example.org has a"},
+	{NULL,
+	 {"nowhere.example.org", "group.example.org"},
+	 "no host of nowhere.example.org has a usable address"},
+};
+
+START_TEST(lookup__says_what_is_not_there)
+{
+	struct looked_up l;
+
+	init(&l);
+	if (empty[_i].domain)
+		by_mx(&l, empty[_i].domain);
+	for (size_t i = 0; i < 2 && empty[_i].hosts[i]; i++)
+		configured(&l, i, empty[_i].hosts[i], 25);
+	run(&l);
+	ck_assert_int_eq(l.result.fault, FAULT_NO_ROUTE);
+	ck_assert_ptr_nonnull(strstr(l.result.text, empty[_i].text));
+	done(&l);
+}
+END_TEST
+
 /* DNS-1 */
 START_TEST(lookup__keeps_the_order_of_configured_hosts)
 {
@@ -445,6 +478,7 @@ int main(void)
 {
 	return RUN_TESTS(
 		"lookup", LOOP(lookup__finds_the_hosts_of_a_domain, domains),
+		LOOP(lookup__says_what_is_not_there, empty),
 		TEST(lookup__gives_reports_global_addresses_only),
 		TEST(lookup__keeps_the_order_of_configured_hosts),
 		TEST(lookup__leaves_out_a_configured_host_that_is_us),
