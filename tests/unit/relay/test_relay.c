@@ -203,8 +203,11 @@ START_TEST(relay__sends_the_rest_at_once_when_told_of_too_many_recipients)
 	rig_start(&r);
 	rig_until(&r, rig_is_empty);
 	ck_assert_uint_eq(sink_count(&r.sink), 3);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		all += r.sink.messages[i].n_rcpts;
+		ck_assert_uint_eq(r.sink.messages[i].session,
+				  r.sink.messages[0].session);
+	}
 	ck_assert_uint_eq(all, 8);
 	rig_done(&r);
 }
@@ -486,8 +489,17 @@ static bool is_refusing(struct rig *r)
 	       v.health.state == HEALTH_REFUSING;
 }
 
+/* No session is left that nobody counts. */
+static bool are_all_of_now(struct rig *r)
+{
+	struct lane *l = lane_find(r->relay, r->config->primaries[0]->name);
+
+	return pool_count_any(&l->pool) == l->pool.n;
+}
+
 START_TEST(relay__does_not_wait_for_what_hangs_from_before_an_outage)
 {
+	int64_t began_ms;
 	struct rig r;
 
 	rig_init(&r, NEVER);
@@ -500,9 +512,13 @@ START_TEST(relay__does_not_wait_for_what_hangs_from_before_an_outage)
 	rig_add(&r, &(struct rig_mail){0});
 	sink_set(&r.sink, &r.sink.banner, 0);
 	rig_until_got(&r, 1); /* the other one */
+	ck_assert(!are_all_of_now(&r));
 	sink_let_go(&r.sink);
 	rig_until(&r, rig_is_empty);
 	ck_assert_uint_eq(sink_count(&r.sink), 2);
+	began_ms = clock_mono_ms();
+	rig_until(&r, are_all_of_now);
+	ck_assert_int_lt(clock_mono_ms() - began_ms, POOL_IDLE_MS / 2);
 	rig_done(&r);
 }
 END_TEST

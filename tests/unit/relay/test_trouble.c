@@ -137,6 +137,43 @@ START_TEST(relay__backs_off_when_connections_are_refused_with_421)
 }
 END_TEST
 
+static bool was_pressed(struct rig *r)
+{
+	const struct lane *l =
+		lane_find(r->relay, r->config->primaries[0]->name);
+
+	return l->window.halved_ms != INT64_MIN;
+}
+
+/* Also where a session says so that has carried mail. */
+START_TEST(relay__halves_its_connections_when_it_hears_421)
+{
+	const struct lane *l;
+	struct rig r;
+
+	rig_init(&r, "drain { retry_message = {\"200ms\"}  canary = 0 }\n");
+	for (int i = 0; i < 200; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	l = lane_find(r.relay, r.config->primaries[0]->name);
+	rig_until_got(&r, 60); /* past the ramp */
+	sink_set(&r.sink, &r.sink.holds, 1000);
+	r.wanted = 8;
+	rig_until(&r, are_held);
+	ck_assert_uint_eq(window_limit(&l->window), 8);
+	ck_assert_int_eq(l->window.halved_ms, INT64_MIN);
+	sink_set(&r.sink, &r.sink.dot_times, 1);
+	r.sink.dot = 421;
+	sink_let_pass(&r.sink);
+	rig_until(&r, was_pressed);
+	ck_assert_uint_lt(window_limit(&l->window), 8);
+	sink_let_go(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 200);
+	rig_done(&r);
+}
+END_TEST
+
 static bool has_failed_to_open(struct rig *r)
 {
 	struct lane *l = lane_find(r->relay, r->config->primaries[0]->name);
@@ -162,6 +199,7 @@ START_TEST(relay__counts_connections_that_fail_together_as_one_failure)
 	rig_until(&r, has_failed_to_open);
 	l = lane_find(r.relay, r.config->primaries[0]->name);
 	ck_assert_uint_gt(window_limit(&l->window), 1);
+	ck_assert_int_ne(l->window.halved_ms, INT64_MIN);
 	ck_assert_uint_eq(l->failures, 1);
 	rig_done(&r);
 }
@@ -721,6 +759,7 @@ int main(void)
 		TEST(relay__waits_while_the_primary_is_away_and_touches_no_message),
 		TEST(relay__goes_on_where_it_was_when_the_primary_leaves_amid_a_drain),
 		TEST(relay__backs_off_when_connections_are_refused_with_421),
+		TEST(relay__halves_its_connections_when_it_hears_421),
 		TEST(relay__counts_connections_that_fail_together_as_one_failure),
 		TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection),
 		TEST(relay__gives_a_session_no_more_mails_than_limits_says),
