@@ -301,6 +301,48 @@ START_TEST(prober__believes_deliveries)
 }
 END_TEST
 
+static bool is_due_soon(struct bench *b)
+{
+	return prober_view(b->prober, "mx1", &b->view) &&
+	       b->view.next_probe_ms - clock_wall_ms() < 700;
+}
+
+/* And asks nothing while they say it. */
+START_TEST(prober__puts_its_next_probe_off_with_every_delivery)
+{
+	struct bench b;
+
+	init(&b, up);
+	b.config.probe.interval_up = 1000;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	wait_for(&b, is_due_soon);
+	prober_tell(b.prober, "mx1", HEALTH_GOOD, "delivered", NULL);
+	ck_assert(!is_due_soon(&b));
+	done(&b);
+}
+END_TEST
+
+static bool is_old(struct bench *b)
+{
+	return prober_view(b->prober, "mx1", &b->view) && b->view.n_good == 0;
+}
+
+START_TEST(prober__forgets_good_addresses_after_their_time)
+{
+	struct bench b;
+
+	init(&b, up);
+	b.config.probe.interval_up = 3600000;
+	b.config.dns.last_good = 1500;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	ck_assert_uint_eq(b.view.n_good, 1);
+	wait_for(&b, is_old);
+	done(&b);
+}
+END_TEST
+
 /* Eight connections that break together are one failure, and asked about. */
 START_TEST(prober__takes_failures_together_for_one)
 {
@@ -361,6 +403,8 @@ int main(void)
 		TEST(prober__takes_a_whole_address_as_it_is),
 		TEST(prober__probes_when_asked),
 		TEST(prober__believes_deliveries),
+		TEST(prober__puts_its_next_probe_off_with_every_delivery),
+		TEST(prober__forgets_good_addresses_after_their_time),
 		TEST(prober__takes_failures_together_for_one),
 		TEST(prober__tells_of_changes_later_never_at_once));
 }

@@ -371,6 +371,31 @@ START_TEST(relay__a_primary_may_ask_for_its_mail_unless_it_is_held)
 }
 END_TEST
 
+/* EXT-44: it is looked at when it asks, and not an hour later; but not against
+ * an operator's word. */
+START_TEST(relay__finds_a_primary_back_that_asks_for_its_mail)
+{
+	uint64_t waiting;
+	struct rig r;
+
+	rig_init(&r, "probe { interval_down = \"1h\"  interval_up = \"1h\"\n"
+		     "	up_after = 1  down_after = 2 }\n");
+	sink_close(&r.sink);
+	rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_down);
+	sink_open(&r.sink);
+	ck_assert(relay_pause(r.relay, "example.test", true));
+	ck_assert(!is_asked_for(&r, "example.test", &waiting));
+	pass_time(&r, 300);
+	ck_assert_uint_eq(r.sink.sessions, 0);
+	ck_assert(relay_pause(r.relay, "example.test", false));
+	ck_assert(is_asked_for(&r, "example.test", &waiting));
+	rig_until(&r, rig_is_empty);
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__goes_by_the_rate_that_an_operator_sets)
 {
 	struct relay_view v;
@@ -585,6 +610,7 @@ int main(void)
 		TEST(relay__waits_for_drain_now_when_the_primary_is_held),
 		TEST(relay__is_held_by_a_hold_that_comes_after_drain_now),
 		TEST(relay__a_primary_may_ask_for_its_mail_unless_it_is_held),
+		TEST(relay__finds_a_primary_back_that_asks_for_its_mail),
 		TEST(relay__goes_by_the_rate_that_an_operator_sets),
 		TEST(relay__keeps_the_breaker_as_an_operator_wants_it),
 		TEST(relay__takes_up_what_an_operator_releases_or_retries),
