@@ -216,6 +216,7 @@ void delivery_send(struct delivery *d, struct link *link)
 	session_protection(link->session, &d->protection);
 	wording_fill(d, ehlo);
 	link->used++;
+	d->sends++;
 	session_send(link->session, &d->send, &d->msg.env);
 }
 
@@ -325,17 +326,29 @@ static void judge(struct delivery *d, const struct session_result *result,
 	mem_free(rcpts);
 }
 
+static bool has_delivered(const struct delivery *d)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		if (d->rcpts[i].judged.verdict == VERDICT_DELIVERED)
+			return true;
+	}
+	return false;
+}
+
 /* A message that was under way when a connection broke may be the reason:
  * the second time it gets a timer of its own. A session that ends between
  * two messages, or with 421 to the MAIL of another one, has reached a limit
- * of the server's: no penalty for the one that happens to be next. */
+ * of the server's: no penalty for the one that happens to be next, unless all
+ * that went before it there was its own, and brought nothing. */
 static bool is_suspect(struct delivery *d, const struct session_result *result,
 		       const struct outcome *out)
 {
+	bool between = d->link->used > 1 &&
+		       (!result->mail.code || result->mail.code == 421);
+
 	if (!out->left || d->relay->stopping)
 		return false;
-	if (d->link->used > 1 &&
-	    (!result->mail.code || result->mail.code == 421))
+	if (between && (d->sends == 1 || has_delivered(d)))
 		return false;
 	return lane_suspect(d->lane, d->id) || d->lane->is_report;
 }

@@ -25,11 +25,18 @@ const struct config_drain *lane_drain(const struct lane *l)
 }
 
 /* What is here by now has waited for it; what comes from now on is fresh. */
-void lane_mail_flows(struct lane *l)
+static void mail_flows(struct lane *l)
 {
 	l->recovered_ms = clock_wall_ms();
 	LIST_FOR_EACH (it, &l->dests)
 		dest_drop_pages(MX_CONTAINER_OF(it, struct dest, item));
+}
+
+/* As after an outage, but for canaries that are done. */
+void lane_breaker_shut(struct lane *l)
+{
+	mail_flows(l);
+	window_restart(&l->window, l->window.canary_left);
 }
 
 /* The primary came back: everything that is ready goes, a canary first. */
@@ -42,7 +49,7 @@ static void recover(struct lane *l)
 	l->cool_until_ms = 0;
 	window_restart(&l->window, lane_drain(l)->canary);
 	breaker_host_is_back(&l->breaker);
-	lane_mail_flows(l);
+	mail_flows(l);
 }
 
 static void note_state(struct lane *l, enum health_state state)

@@ -303,6 +303,8 @@ bool relay_breaker(struct relay *r, const char *name, bool open)
 	was = breaker_is_open(&l->breaker);
 	breaker_force(&l->breaker, open);
 	l->breaker_said[0] = '\0';
+	if (was && !open)
+		lane_breaker_shut(l);
 	if (was != open)
 		lane_log_breaker(l, open,
 				 open ? "opened by an operator"

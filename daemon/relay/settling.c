@@ -359,8 +359,7 @@ static void tell_lane(struct delivery *d)
 	if (breaker_delivered(&d->lane->breaker,
 			      siphash(key, d->msg.env.sender) | 1)) {
 		lane_log_breaker(d->lane, false, "it has taken a message");
-		lane_mail_flows(d->lane);
-		window_restart(&d->lane->window, d->lane->window.canary_left);
+		lane_breaker_shut(d->lane);
 	}
 }
 

@@ -93,6 +93,7 @@ struct delivery {
 	/* the transaction */
 	struct link *link;
 	int64_t sent_ms; /* mono: when it was given to the link */
+	uint32_t sends;  /* transactions of it over this link */
 	char host[300];
 	struct session_protection protection;
 	bool peer_has_dsn;

@@ -216,8 +216,8 @@ int64_t aside_look(struct lane *l, int64_t mono_ms);
 void aside_view(const struct lane *l, struct relay_view *out);
 
 /* lane_state.c */
-/* From now on mail can go: what is here has waited. */
-void lane_mail_flows(struct lane *l);
+/* Mail goes again: what is here has waited, and goes gently. */
+void lane_breaker_shut(struct lane *l);
 const struct config_primary *lane_primary(const struct lane *l); /* or NULL */
 const struct config_drain *lane_drain(const struct lane *l);
 /* The one that reports go by; NULL: by their own MX. */

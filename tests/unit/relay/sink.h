@@ -55,6 +55,7 @@ struct sink {
 	unsigned rcpt_max;     /* accepted in a transaction, then 452 */
 	unsigned max_sessions; /* more get 421; 0 = no limit */
 	unsigned max_mails;    /* of a session, then 421 to MAIL */
+	bool cuts;             /* then it hangs up without a word */
 	int holds;   /* so many replies to a dot are held until let_go */
 	int mutes;   /* so many sessions hear nothing until let_go, or -1 */
 	bool stalls; /* the first content is read when let_go */
@@ -321,7 +322,8 @@ static bool sink_mail(struct sink_client *c, struct sink_message *m,
 		code = sink_wish(s, &s->mail, &s->mail_times);
 		if (s->max_mails && c->mails++ >= s->max_mails) {
 			s->limited++;
-			sink_say(c, "421 4.7.0 enough");
+			if (!s->cuts)
+				sink_say(c, "421 4.7.0 enough");
 			return false;
 		}
 	}

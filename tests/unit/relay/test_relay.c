@@ -435,6 +435,27 @@ START_TEST(relay__keeps_the_breaker_as_an_operator_wants_it)
 }
 END_TEST
 
+/* As when a try closes it: from one session on. */
+START_TEST(relay__goes_gently_when_an_operator_closes_the_breaker)
+{
+	struct relay_view v;
+	struct rig r;
+
+	rig_init(&r, "drain { max_connections = 8  canary = 0 }\n");
+	for (int i = 0; i < 300; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until_got(&r, 100);
+	ck_assert(relay_breaker(r.relay, "example.test", true));
+	ck_assert(relay_breaker(r.relay, "example.test", false));
+	ck_assert(relay_view(r.relay, r.config->primaries[0]->name, &v));
+	ck_assert_uint_eq(v.limit, 1);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 300);
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__takes_up_what_an_operator_releases_or_retries)
 {
 	struct rig r;
@@ -613,6 +634,7 @@ int main(void)
 		TEST(relay__finds_a_primary_back_that_asks_for_its_mail),
 		TEST(relay__goes_by_the_rate_that_an_operator_sets),
 		TEST(relay__keeps_the_breaker_as_an_operator_wants_it),
+		TEST(relay__goes_gently_when_an_operator_closes_the_breaker),
 		TEST(relay__takes_up_what_an_operator_releases_or_retries),
 		TEST(relay__takes_it_when_a_message_is_deleted_while_it_is_sent),
 		LOOP(relay__removes_a_message_when_the_attempt_under_way_has_ended,

@@ -282,6 +282,29 @@ START_TEST(relay__waits_with_a_message_that_no_session_gets_on_with)
 }
 END_TEST
 
+/* A server that hangs up after each transaction, and takes nothing in it: it
+ * is not stormed. */
+START_TEST(relay__waits_with_a_message_whose_sessions_all_end_in_its_midst)
+{
+	struct queue_message m;
+	struct rig r;
+	uint64_t id;
+
+	rig_init(&r, NEVER);
+	r.sink.limits = "RCPTMAX=1";
+	r.sink.max_mails = 1;
+	r.sink.cuts = true;
+	id = rig_add(&r, &(struct rig_mail){.rcpts = "later1@example.test "
+						     "later2@example.test"});
+	rig_start(&r);
+	until_tried(&r, id, 1);
+	ck_assert(look(&r, id, &m));
+	ck_assert_int_eq(m.state, QUEUE_RETRY);
+	ck_assert_uint_le(r.sink.mails, 4);
+	rig_done(&r);
+}
+END_TEST
+
 /* --- a broken primary ---------------------------------------------------- */
 
 START_TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing)
@@ -764,6 +787,7 @@ int main(void)
 		TEST(relay__blames_no_message_for_a_limit_of_messages_a_connection),
 		TEST(relay__gives_a_session_no_more_mails_than_limits_says),
 		TEST(relay__waits_with_a_message_that_no_session_gets_on_with),
+		TEST(relay__waits_with_a_message_whose_sessions_all_end_in_its_midst),
 		TEST(relay__opens_the_breaker_on_5xx_at_mail_and_bounces_nothing),
 		TEST(relay__does_not_bounce_the_message_that_opens_the_breaker),
 		TEST(relay__keeps_its_canaries_when_the_breaker_closes),
