@@ -139,6 +139,8 @@ void rules_taken(int number)
 	if (p->waits_since_us)
 		note_first(p);
 	p->waits_since_us = 0;
+	if (!p->flows_since_us)
+		p->flows_since_us = sim_now_us();
 	if (p->canary_left > 0)
 		p->canary_left--;
 }
@@ -154,6 +156,7 @@ static void comes_back(struct primary *p, int number)
 	if (p->episode & BREAKS)
 		p->broke_us = sim_now_us();
 	p->good_since_us = sim_now_us();
+	p->flows_since_us = 0;
 	p->down_since_us = 0;
 	p->canary_left = 0;
 	say("primary %d is good", number);
@@ -208,6 +211,17 @@ static void run_look(struct sim_event *e)
 	sim_schedule(e, 5 * SECOND);
 }
 
+/* What began while we were not there. */
+static void look_back(struct primary *p, int number)
+{
+	for (int k = 0; k < FAULT_KINDS; k++) {
+		if (truth_has(number, (enum fault_kind)k))
+			p->episode |= BIT(k);
+	}
+	if (p->episode & BREAKS)
+		p->broke_us = sim_now_us();
+}
+
 /* Who was up before we were is found at once. */
 void rules_begin(void)
 {
@@ -220,6 +234,7 @@ void rules_begin(void)
 		p->last_mail_us = 0;
 		p->waits_since_us = 0;
 		p->canary_left = 0;
+		look_back(p, i);
 		if (truth_is_good(i))
 			comes_back(p, i);
 		p->is_messy = false;
@@ -272,20 +287,22 @@ static bool goes_to_one(const struct mail *m)
 	return true;
 }
 
-/* Both waited for the primary, or both came when it was long back. */
-static bool is_one_class(const struct mail *older, const struct mail *younger,
-			 int64_t recovered_us)
+/* Both waited for the primary, or both came when mail had long been flowing;
+ * with mail that is refused the breaker may stop it at any time. */
+static bool is_one_class(const struct primary *p, const struct mail *older,
+			 const struct mail *younger)
 {
-	if (younger->acked_us < recovered_us)
+	if (younger->acked_us < MX_MAX(p->good_since_us, W->born_us))
 		return true;
-	return older->began_us > recovered_us + SETTLE_S * SECOND;
+	return !W->set.n_refused && p->flows_since_us &&
+	       older->began_us > MX_MAX(p->flows_since_us, W->born_us) +
+					 SETTLE_S * SECOND;
 }
 
 static void judge_order(struct primary *p, int number, int mail)
 {
 	struct mail *younger = &W->mails[mail];
 	int most = W->set.max_connections;
-	int64_t recovered_us = MX_MAX(p->good_since_us, W->born_us);
 
 	if (p->is_messy || W->set.clock_moves || !p->good_since_us ||
 	    !goes_to_one(younger) || younger->n_acked != 1)
@@ -298,7 +315,7 @@ static void judge_order(struct primary *p, int number, int mail)
 
 		if (i == mail || !is_ready(i, number) || !goes_to_one(older) ||
 		    older->n_acked != 1 || !is_older ||
-		    !is_one_class(older, younger, recovered_us))
+		    !is_one_class(p, older, younger))
 			continue;
 		if (++older->overtaken[number] > 2U * most + (most > 1 ? 8 : 0))
 			broken("primary %d: mail %d is overtaken by %d", number,

@@ -114,11 +114,12 @@ struct primary {
 	int n_hosts;
 	struct host hosts[HOSTS_MAX];
 	/* what the rules know of it */
-	int64_t good_since_us; /* or 0 */
-	int64_t down_since_us; /* or 0 */
-	uint64_t episode;      /* bits of what was wrong since it was good */
-	int64_t broke_us;      /* a breaker may have opened, last; 0 = never */
-	bool is_messy;         /* order may be anything, for now */
+	int64_t good_since_us;  /* or 0 */
+	int64_t flows_since_us; /* its first mail since then; or 0 */
+	int64_t down_since_us;  /* or 0 */
+	uint64_t episode;       /* bits of what was wrong since it was good */
+	int64_t broke_us;       /* a breaker may have opened, last; 0 = never */
+	bool is_messy;          /* order may be anything, for now */
 	int canary_left, transactions;
 	int sessions;           /* that carried mail, and are not over */
 	int64_t waits_since_us; /* for its first delivery; 0 = not */
