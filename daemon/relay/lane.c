@@ -546,6 +546,7 @@ void lane_drain_now(struct lane *l)
 {
 	l->paused = false;
 	l->forced = true;
+	l->forced_ms = clock_mono_ms();
 	l->released = l->released || lane_is_held(l);
 	l->cool_until_ms = 0;
 	breaker_try_now(&l->breaker);

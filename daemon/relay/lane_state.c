@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "mxhold/base/clock.h"
-#include "mxhold/relay/inner.h"
+#include "mxhold/relay/delivery.h"
 
 const struct config_primary *lane_primary(const struct lane *l)
 {
@@ -39,12 +39,25 @@ void lane_breaker_shut(struct lane *l)
 	window_restart(&l->window, l->window.canary_left);
 }
 
+/* What went by force in the outage is under way, and hangs from nowhere. */
+static void keep_forced(struct lane *l)
+{
+	LIST_FOR_EACH (it, &l->deliveries) {
+		struct delivery *d = MX_CONTAINER_OF(it, struct delivery, item);
+
+		if (d->state == DELIVERY_SENDING && d->sent_ms >= l->forced_ms)
+			d->era = d->link->era = l->pool.era;
+	}
+}
+
 /* The primary came back: everything that is ready goes, a canary first. */
 static void recover(struct lane *l)
 {
 	l->outage = false;
 	l->lacks[0] = '\0';
 	pool_begin_era(&l->pool);
+	if (l->forced)
+		keep_forced(l);
 	l->failures = l->broken = l->carries = 0;
 	l->cool_until_ms = 0;
 	window_restart(&l->window, lane_drain(l)->canary);

@@ -89,6 +89,7 @@ struct lane {
 	uint32_t carries;      /* mails a session got before 421; 0 = any */
 	int64_t recovered_ms;  /* wall: mail from here on is fresh */
 	int64_t cool_until_ms; /* mono: no new session before */
+	int64_t forced_ms;     /* mono: when it was last told to drain now */
 	int64_t asked_ms;      /* mono: its primary asked last; 0 = never */
 	uint64_t sent;
 	uint32_t refused_row;   /* attempts since the last delivery */

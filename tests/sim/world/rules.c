@@ -15,6 +15,7 @@
 
 enum {
 	SETTLE_S = 60, /* old and fresh meet within this much of a recovery */
+	PUT_OFF_S = 3600, /* the longest wait of a message for its next try */
 	ONE_MINUTE_US = 60000000,
 };
 
@@ -155,6 +156,8 @@ static void comes_back(struct primary *p, int number)
 
 	if (p->episode & BREAKS)
 		p->broke_us = sim_now_us();
+	if (p->episode & HANGS)
+		p->hung_us = sim_now_us();
 	p->good_since_us = sim_now_us();
 	p->flows_since_us = 0;
 	p->down_since_us = 0;
@@ -183,6 +186,8 @@ void rules_look(int number, enum fault_kind k)
 	}
 	p->good_since_us = 0;
 	p->episode |= BIT(k);
+	if (p->episode & HANGS)
+		p->hung_us = sim_now_us();
 	if (p->episode & BREAKS)
 		p->broke_us = sim_now_us();
 	p->is_messy |= !fault_is_down(k);
@@ -220,6 +225,8 @@ static void look_back(struct primary *p, int number)
 	}
 	if (p->episode & BREAKS)
 		p->broke_us = sim_now_us();
+	if (p->episode & HANGS)
+		p->hung_us = sim_now_us();
 }
 
 /* Who was up before we were is found at once. */
@@ -299,13 +306,20 @@ static bool is_one_class(const struct primary *p, const struct mail *older,
 					 SETTLE_S * SECOND;
 }
 
+/* What broke a session waits for its next try, over a restart too, although
+ * its primary may not have seen it. */
+static bool was_put_off(const struct primary *p)
+{
+	return p->hung_us && sim_now_us() < p->hung_us + PUT_OFF_S * SECOND;
+}
+
 static void judge_order(struct primary *p, int number, int mail)
 {
 	struct mail *younger = &W->mails[mail];
 	int most = W->set.max_connections;
 
-	if (p->is_messy || W->set.clock_moves || !p->good_since_us ||
-	    !goes_to_one(younger) || younger->n_acked != 1)
+	if (p->is_messy || was_put_off(p) || W->set.clock_moves ||
+	    !p->good_since_us || !goes_to_one(younger) || younger->n_acked != 1)
 		return;
 	for (int i = 0; i < W->n_mails; i++) {
 		struct mail *older = &W->mails[i];

@@ -114,7 +114,8 @@ struct primary {
 	int n_hosts;
 	struct host hosts[HOSTS_MAX];
 	/* what the rules know of it */
-	int64_t good_since_us;  /* or 0 */
+	int64_t good_since_us; /* or 0 */
+	int64_t hung_us;       /* when sessions last hung or broke; 0 = never */
 	int64_t flows_since_us; /* its first mail since then; or 0 */
 	int64_t down_since_us;  /* or 0 */
 	uint64_t episode;       /* bits of what was wrong since it was good */

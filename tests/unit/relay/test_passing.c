@@ -329,6 +329,30 @@ START_TEST(relay__steps_aside_also_with_what_was_read_before_it_was_up)
 }
 END_TEST
 
+/* It is one of those that may be there, and no canary goes beside it. */
+START_TEST(relay__counts_what_was_forced_when_the_primary_is_up)
+{
+	struct rig r;
+
+	rig_init(&r, "drain { max_connections = 1  canary = 1 }\n");
+	sink_close(&r.sink);
+	for (int i = 0; i < 5; i++)
+		rig_add(&r, &(struct rig_mail){0});
+	rig_start(&r);
+	rig_until(&r, is_down);
+	r.sink.holds = 2;
+	ck_assert(relay_drain_now(r.relay, "example.test"));
+	sink_open(&r.sink);
+	rig_until(&r, is_held);
+	rig_until(&r, is_up);
+	until_held(&r, 1);
+	sink_let_go(&r.sink);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 5);
+	rig_done(&r);
+}
+END_TEST
+
 #define WIDE \
 	"drain { max_connections = 8  canary = 0  per_connection = 1000 }\n"
 #define NARROW \
@@ -373,5 +397,6 @@ int main(void)
 		TEST(relay__sends_again_what_broke_when_it_had_stepped_aside),
 		TEST(relay__stops_while_something_hangs_aside),
 		TEST(relay__steps_aside_also_with_what_was_read_before_it_was_up),
+		TEST(relay__counts_what_was_forced_when_the_primary_is_up),
 		TEST(relay__sends_no_more_at_once_than_it_may_from_now_on));
 }
