@@ -16,6 +16,7 @@
 enum {
 	SETTLE_S = 60, /* old and fresh meet within this much of a recovery */
 	PUT_OFF_S = 3600, /* the longest wait of a message for its next try */
+	HUNG_S = 25, /* in less nobody finds a primary down, and up again */
 	ONE_MINUTE_US = 60000000,
 };
 
@@ -252,14 +253,31 @@ void rules_begin(void)
 
 /* --- limits --------------------------------------------------------------- */
 
+/* What broke a session waits for its next try, over a restart too, although
+ * its primary may not have seen it. */
+static bool was_put_off(const struct primary *p)
+{
+	return p->hung_us && sim_now_us() < p->hung_us + PUT_OFF_S * SECOND;
+}
+
+/* One that was so slow that it was taken for down, and is up again, may still
+ * have its old sessions: they hang, and are no load. */
+static int count_sessions(const struct primary *p, int number)
+{
+	if (!was_put_off(p))
+		return p->sessions;
+	return server_sessions(number, sim_now_us() - HUNG_S * SECOND);
+}
+
 static void judge_limits(struct primary *p, int number, int used)
 {
 	const struct settings *s = &W->set;
 	int most = W->control == CONTROL_CROWD ? 0 : s->max_connections;
+	int sessions = count_sessions(p, number);
 
-	if (p->sessions > most)
+	if (sessions > most)
 		broken("primary %d: %d connections at once, %d are allowed",
-		       number, p->sessions, most);
+		       number, sessions, most);
 	if (used > s->per_connection)
 		broken("primary %d: %d mails over one connection", number,
 		       used);
@@ -304,13 +322,6 @@ static bool is_one_class(const struct primary *p, const struct mail *older,
 	return !W->set.n_refused && p->flows_since_us &&
 	       older->began_us > MX_MAX(p->flows_since_us, W->born_us) +
 					 SETTLE_S * SECOND;
-}
-
-/* What broke a session waits for its next try, over a restart too, although
- * its primary may not have seen it. */
-static bool was_put_off(const struct primary *p)
-{
-	return p->hung_us && sim_now_us() < p->hung_us + PUT_OFF_S * SECOND;
 }
 
 static void judge_order(struct primary *p, int number, int mail)

@@ -238,6 +238,19 @@ static size_t on_bytes(void *owner, struct slice bytes)
 
 /* --- who calls ------------------------------------------------------------ */
 
+int server_sessions(int primary, int64_t since_us)
+{
+	int n = 0;
+
+	LIST_FOR_EACH (it, &peers) {
+		const struct peer *p = MX_CONTAINER_OF(it, struct peer, item);
+
+		n += p->primary == primary && p->carries &&
+		     p->mail_us >= since_us;
+	}
+	return n;
+}
+
 static size_t count_peers(int primary)
 {
 	size_t n = 0;

@@ -29,7 +29,8 @@ struct peer {
 	int mail; /* -1 */
 	unsigned rcpts;
 	int good_rcpts;
-	bool carries; /* has seen a real MAIL */
+	bool carries;    /* has seen a real MAIL */
+	int64_t mail_us; /* when it saw the last */
 	int used, cut_at;
 	int first, n; /* what was taken last, until something follows */
 };

@@ -84,6 +84,7 @@ static void begin_real_mail(struct peer *p)
 
 	primary->sessions += !p->carries;
 	p->carries = true;
+	p->mail_us = sim_now_us();
 	p->used++;
 	rules_mail_begins(p->primary, p->mail, p->used);
 	primary->transactions++;
