@@ -157,6 +157,15 @@ void reading_on_body(void *data);         /* the session wants content */
 void reading_restart(struct delivery *d); /* for another transaction */
 void reading_go_on(struct delivery *d);   /* its end may be given out */
 
+/* judging.c */
+/* A verdict for each recipient of the transaction; insist: one that is left
+ * where it was gets a timer. */
+void judging_judge(struct delivery *d, const struct session_result *result,
+		   bool insist, struct outcome *out);
+/* The same of one that went over its link, and all who are to know. */
+void judging_hear(struct delivery *d, const struct session_result *result,
+		  struct outcome *out);
+
 /* passing.c */
 /* Messages that its session carries. */
 uint32_t passing_uses_max(const struct delivery *d);
