@@ -34,7 +34,7 @@ static bool is_over(const struct delivery *d, int64_t now_ms)
 	return retry_is_over(domain ? &domain->queue : &d->config->queue, &age);
 }
 
-static uint64_t sender_hash(const struct delivery *d)
+uint64_t judging_sender(const struct delivery *d)
 {
 	uint64_t key[2];
 
@@ -48,7 +48,7 @@ static void tell_breaker(struct delivery *d, const struct outcome *out)
 	const struct config_breaker *c = &d->relay->config->breaker;
 	struct breaker *b = &d->lane->breaker;
 	int64_t mono_ms = clock_mono_ms();
-	struct breaker_sample sample = {.sender = sender_hash(d)};
+	struct breaker_sample sample = {.sender = judging_sender(d)};
 	const struct smtp_reply *bad = NULL;
 	bool opened = false;
 

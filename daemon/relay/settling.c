@@ -8,8 +8,6 @@
 #include "mxhold/base/clock.h"
 #include "mxhold/base/log.h"
 #include "mxhold/base/mem.h"
-#include "mxhold/base/random.h"
-#include "mxhold/base/siphash.h"
 #include "mxhold/base/stats.h"
 #include "mxhold/net/mailbox.h"
 #include "mxhold/relay/delivery.h"
@@ -347,17 +345,13 @@ static void count(const struct delivery *d)
 
 static void tell_lane(struct delivery *d)
 {
-	uint64_t key[2];
-
 	if (!d->lane || d->lane->is_report)
 		return;
-	random_key(key);
 	d->lane->sent++;
 	d->lane->broken = 0;
 	d->lane->refused_row = 0;
 	window_good(&d->lane->window);
-	if (breaker_delivered(&d->lane->breaker,
-			      siphash(key, d->msg.env.sender) | 1)) {
+	if (breaker_delivered(&d->lane->breaker, judging_sender(d))) {
 		lane_log_breaker(d->lane, false, "it has taken a message");
 		lane_breaker_shut(d->lane);
 	}

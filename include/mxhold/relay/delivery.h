@@ -158,6 +158,8 @@ void reading_restart(struct delivery *d); /* for another transaction */
 void reading_go_on(struct delivery *d);   /* its end may be given out */
 
 /* judging.c */
+/* Who sent it, for the breaker: a hash, never 0. */
+uint64_t judging_sender(const struct delivery *d);
 /* A verdict for each recipient of the transaction; insist: one that is left
  * where it was gets a timer. */
 void judging_judge(struct delivery *d, const struct session_result *result,
