@@ -127,6 +127,21 @@ static bool failed_before(const struct breaker *b, uint32_t i)
 	return false;
 }
 
+/* Of what failed, all for the same one. */
+static bool is_one_rcpt(const struct breaker *b)
+{
+	const struct breaker_sample *first = NULL;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		if (!is_strong(&b->samples[i]))
+			continue;
+		if (first && b->samples[i].rcpt != first->rcpt)
+			return false;
+		first = &b->samples[i];
+	}
+	return true;
+}
+
 /* A weak refusal is no word against the host: it counts on its side. */
 static bool is_too_much(const struct breaker *b, uint32_t max_percent)
 {
@@ -138,6 +153,8 @@ static bool is_too_much(const struct breaker *b, uint32_t max_percent)
 		else if (!failed_before(b, i))
 			senders++;
 	}
+	if (good && is_one_rcpt(b))
+		return false;
 	return senders >= SENDERS_MIN &&
 	       senders * 100 > max_percent * (senders + good);
 }

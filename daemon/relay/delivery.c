@@ -156,7 +156,7 @@ static void tell_late(struct delivery *d)
 /* The limit may have been raised since it came. */
 static int64_t limit_ms(const struct delivery *d)
 {
-	const struct config_domain *domain = settling_domain(d);
+	const struct config_domain *domain = reporting_domain(d);
 	const struct config_queue *q =
 		domain ? &domain->queue : &d->config->queue;
 

@@ -34,12 +34,17 @@ static bool is_over(const struct delivery *d, int64_t now_ms)
 	return retry_is_over(domain ? &domain->queue : &d->config->queue, &age);
 }
 
-uint64_t judging_sender(const struct delivery *d)
+static uint64_t hash_of(struct slice address)
 {
 	uint64_t key[2];
 
 	random_key(key);
-	return siphash(key, d->msg.env.sender) | 1;
+	return siphash(key, address) | 1;
+}
+
+uint64_t judging_sender(const struct delivery *d)
+{
+	return hash_of(d->msg.env.sender);
 }
 
 /* What the breaker makes of the replies, before the verdicts count. */
@@ -58,6 +63,7 @@ static void tell_breaker(struct delivery *d, const struct outcome *out)
 		const struct outcome_rcpt *r =
 			&d->rcpts[d->batch_rcpt[i]].judged;
 
+		sample.rcpt = hash_of(d->batch[i].address);
 		sample.bad = r->bad_5xx;
 		sample.again = r->bad_5xx && r->refused_ms >= 0;
 		sample.weak =

@@ -15,7 +15,7 @@ enum {
 	WITHHELD_AGAIN_MS = 60 * 1000 /* told once in a wave */
 };
 
-const struct config_domain *settling_domain(const struct delivery *d)
+const struct config_domain *reporting_domain(const struct delivery *d)
 {
 	char name[256];
 	struct slice s =
@@ -25,9 +25,9 @@ const struct config_domain *settling_domain(const struct delivery *d)
 	return config_domain(d->relay->config, name);
 }
 
-const struct config_bounce *settling_bounce(const struct delivery *d)
+const struct config_bounce *reporting_bounce(const struct delivery *d)
 {
-	const struct config_domain *domain = settling_domain(d);
+	const struct config_domain *domain = reporting_domain(d);
 
 	return domain ? &domain->bounce : &d->relay->config->bounce;
 }
@@ -37,7 +37,7 @@ const struct config_bounce *settling_bounce(const struct delivery *d)
 static bool has_become_late(const struct delivery *d,
 			    const struct queue_rcpt *q)
 {
-	const struct config_bounce *c = settling_bounce(d);
+	const struct config_bounce *c = reporting_bounce(d);
 	int64_t edge_ms = d->msg.env.arrived_at_ms + c->delay_dsn;
 
 	if (!bounce_wants_delayed(c) || d->settle.now_ms < edge_ms)
@@ -58,7 +58,7 @@ static bool is_reported(const struct delivery *d, const struct delivery_rcpt *r,
 	if (!d->is_late && r->judged.verdict == VERDICT_DELIVERED) {
 		*action = DSN_RELAYED;
 		return !d->peer_has_dsn &&
-		       bounce_wants_relayed(settling_bounce(d), &d->msg.env,
+		       bounce_wants_relayed(reporting_bounce(d), &d->msg.env,
 					    q->rcpt.notify);
 	}
 	*action = DSN_DELAYED;
@@ -67,8 +67,8 @@ static bool is_reported(const struct delivery *d, const struct delivery_rcpt *r,
 }
 
 /* The reply of recipient r, as the job has it. */
-struct slice settling_reply(const struct delivery *d,
-			    const struct delivery_rcpt *r)
+struct slice reporting_reply(const struct delivery *d,
+			     const struct delivery_rcpt *r)
 {
 	for (size_t i = 0; i < d->settle.n_rcpts; i++) {
 		if (d->settle.rcpts[i].n == r->rcpt->n)
@@ -79,7 +79,7 @@ struct slice settling_reply(const struct delivery *d,
 
 static int64_t retry_until(const struct delivery *d)
 {
-	const struct config_domain *domain = settling_domain(d);
+	const struct config_domain *domain = reporting_domain(d);
 	const struct config_queue *queue =
 		domain ? &domain->queue : &d->relay->config->queue;
 
@@ -98,7 +98,7 @@ static void fill_report(const struct delivery *d, const struct delivery_rcpt *r,
 	if (out->action == DSN_DELAYED)
 		out->retry_until_ms = retry_until(d);
 	if (r->judged.by_peer)
-		out->diagnostic = settling_reply(d, r);
+		out->diagnostic = reporting_reply(d, r);
 	out->remote = d->lane ? slice_str(r->judged.by_peer ? d->host : "")
 			      : q->remote;
 }
@@ -116,7 +116,7 @@ static void log_withheld(const struct delivery *d)
 	log_end(&l);
 }
 
-bool settling_may_report(struct delivery *d)
+bool reporting_may(struct delivery *d)
 {
 	struct allowance *a = &d->relay->allowance;
 	int64_t last_ms = a->refused_ms, mono_ms = clock_mono_ms();
@@ -140,12 +140,12 @@ static bool is_allowed(struct delivery *d, const struct bounce_of *of)
 		if (of->rcpts[i].action == DSN_FAILED)
 			return true;
 	}
-	return settling_may_report(d);
+	return reporting_may(d);
 }
 
 /* --- the report ---------------------------------------------------------- */
 
-void settling_add_report(struct delivery *d)
+void reporting_add(struct delivery *d)
 {
 	struct bounce_rcpt *rcpts =
 		mem_array(MX_MAX(d->n_rcpts, 1), sizeof(*rcpts));

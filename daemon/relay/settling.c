@@ -1,14 +1,13 @@
 /*
  * What became of a message, into the queue in one transaction: recipients,
  * the next attempt, a report, the quarantine. Only after the commit is it
- * told to the log, to the counters and to the primary's window.
+ * told (telling.c).
  */
 #include <stdio.h>
 
 #include "mxhold/base/clock.h"
 #include "mxhold/base/log.h"
 #include "mxhold/base/mem.h"
-#include "mxhold/base/stats.h"
 #include "mxhold/net/mailbox.h"
 #include "mxhold/relay/delivery.h"
 #include "mxhold/relay/retry.h"
@@ -75,7 +74,7 @@ static enum verdict put_off(const struct delivery *d, bool left)
 
 static void decide_bounces(struct delivery *d)
 {
-	const struct config_bounce *c = settling_bounce(d);
+	const struct config_bounce *c = reporting_bounce(d);
 
 	for (size_t i = 0; i < d->n_rcpts; i++) {
 		struct delivery_rcpt *r = &d->rcpts[i];
@@ -99,12 +98,12 @@ static bool is_reported(const struct delivery_rcpt *r)
  * above that. */
 static void keep_allowance(struct delivery *d)
 {
-	const struct config_bounce *c = settling_bounce(d);
+	const struct config_bounce *c = reporting_bounce(d);
 	bool any = false;
 
 	for (size_t i = 0; i < d->n_rcpts; i++)
 		any |= is_reported(&d->rcpts[i]);
-	if (!any || d->msg.told || settling_may_report(d))
+	if (!any || d->msg.told || reporting_may(d))
 		return;
 	for (size_t i = 0; i < d->n_rcpts; i++) {
 		if (is_reported(&d->rcpts[i]))
@@ -165,7 +164,7 @@ static size_t choose(struct delivery *d)
 
 /* --- the job ------------------------------------------------------------ */
 
-static bool is_expired(const struct delivery_rcpt *r)
+bool settling_is_expired(const struct delivery_rcpt *r)
 {
 	return r->judged.verdict == VERDICT_FAILED &&
 	       !(r->judged.bad_5xx || r->judged.reply.code >= 500);
@@ -201,7 +200,7 @@ static void put_rcpt(struct delivery *d, const struct delivery_rcpt *r)
 	snprintf(j->reason, sizeof(j->reason), "%.255s", s->reply);
 	if (s->what == SETTLE_DEFERRED && !j->next_attempt_ms)
 		j->next_attempt_ms = next_attempt(d, j->now_ms);
-	j->expired |= is_expired(r);
+	j->expired |= settling_is_expired(r);
 	j->quarantine |= s->what == SETTLE_FAILED && r->bounce == BOUNCE_HOLD;
 }
 
@@ -233,7 +232,7 @@ static void fill_job(struct delivery *d, size_t n)
 			put_rcpt(d, &d->rcpts[i]);
 	}
 	if (j->quarantine)
-		j->expire_ms = j->now_ms + settling_bounce(d)->quarantine;
+		j->expire_ms = j->now_ms + reporting_bounce(d)->quarantine;
 }
 
 bool settling_begin(struct delivery *d)
@@ -243,7 +242,7 @@ bool settling_begin(struct delivery *d)
 	if (!n)
 		return false;
 	fill_job(d, n);
-	settling_add_report(d);
+	reporting_add(d);
 	d->job = &d->settle.job;
 	handing_submit(d->relay->handing, d->job);
 	return true;
@@ -252,7 +251,7 @@ bool settling_begin(struct delivery *d)
 bool settling_late(struct delivery *d)
 {
 	fill_job(d, 1);
-	settling_add_report(d);
+	reporting_add(d);
 	if (!d->settle.report)
 		return false;
 	d->job = &d->settle.job;
@@ -261,142 +260,6 @@ bool settling_late(struct delivery *d)
 }
 
 /* --- after the commit --------------------------------------------------- */
-
-static const char *event_of(const struct delivery_rcpt *r)
-{
-	if (r->judged.verdict == VERDICT_DELIVERED)
-		return "message.forwarded";
-	if (r->judged.verdict == VERDICT_LATER)
-		return "message.deferred";
-	return is_expired(r) ? "message.expired" : "message.failed";
-}
-
-/* TLS-16: how it went there. */
-static void log_protection(struct log_line *l,
-			   const struct session_protection *p)
-{
-	log_str(l, "tls", p->version[0] ? p->version : "no");
-	if (!p->version[0])
-		return;
-	log_str(l, "cipher", p->cipher);
-	log_str(l, "proof", p->proof);
-	if (p->unsigned_mx)
-		log_str(l, "mx", "unsigned");
-}
-
-static void log_rcpt(const struct delivery *d, const struct delivery_rcpt *r)
-{
-	const struct job_settle *j = &d->settle;
-	struct slice reply = settling_reply(d, r);
-	struct log_line l;
-
-	log_begin(&l, LOG_INFO, event_of(r));
-	log_str(&l, "qid", d->qid);
-	log_private(&l, "from", d->msg.env.sender);
-	log_private(&l, "to", r->rcpt->rcpt.address);
-	log_int(&l, "size", (int64_t)d->msg.size);
-	log_str(&l, "primary", d->lane ? d->lane->name : "");
-	log_str(&l, "host", j->primary);
-	log_slice(&l, "reply", reply);
-	if (r->judged.verdict == VERDICT_DELIVERED)
-		log_protection(&l, &d->protection);
-	log_int(&l, "held_s", (j->now_ms - d->msg.env.arrived_at_ms) / 1000);
-	if (r->judged.verdict == VERDICT_LATER)
-		log_int(&l, "next_s", (j->next_attempt_ms - j->now_ms) / 1000);
-	if (r->judged.verdict == VERDICT_FAILED)
-		log_str(&l, "bounce", bounce_action_name(r->bounce));
-	if (d->maybe_duplicate)
-		log_str(&l, "note", "unknown after data");
-	log_end(&l);
-}
-
-static void log_report(const struct delivery *d)
-{
-	const struct job_add *report = d->settle.report;
-	char qid[ID_TEXT_LEN + 1];
-	struct log_line l;
-
-	id_format(report->up.id, qid);
-	log_begin(&l, LOG_INFO, "bounce.made");
-	log_str(&l, "qid", d->qid);
-	log_str(&l, "report", qid);
-	log_private(&l, "to", report->env->rcpts[0].address);
-	log_end(&l);
-}
-
-/* A message is counted once: when it leaves the queue. */
-static void count(const struct delivery *d)
-{
-	bool failed = false;
-
-	if (d->maybe_duplicate)
-		counter_add(&stats.maybe_duplicate, 1);
-	if (!d->settle.gone || d->msg.env.is_report)
-		return;
-	for (size_t i = 0; i < d->settle.n_rcpts; i++)
-		failed |= d->settle.rcpts[i].what == SETTLE_FAILED;
-	if (d->settle.expired)
-		counter_add(&stats.messages_expired, 1);
-	else if (failed)
-		counter_add(&stats.messages_failed, 1);
-	else
-		counter_add(&stats.messages_forwarded, 1);
-}
-
-static void tell_lane(struct delivery *d)
-{
-	if (!d->lane || d->lane->is_report)
-		return;
-	d->lane->sent++;
-	d->lane->broken = 0;
-	d->lane->refused_row = 0;
-	window_good(&d->lane->window);
-	if (breaker_delivered(&d->lane->breaker, judging_sender(d))) {
-		lane_log_breaker(d->lane, false, "it has taken a message");
-		lane_breaker_shut(d->lane);
-	}
-}
-
-static void tell(struct delivery *d)
-{
-	bool absent = d->settle.job.result == STORE_ABSENT, delivered = false;
-
-	for (size_t i = 0; i < d->n_rcpts; i++) {
-		struct delivery_rcpt *r = &d->rcpts[i];
-		bool good = r->judged.verdict == VERDICT_DELIVERED;
-
-		if (!r->now)
-			continue;
-		if (good || !absent) /* deleted meanwhile: only what is true */
-			log_rcpt(d, r);
-		delivered |= good;
-		r->now = false;
-		r->settled = true;
-	}
-	if (!absent)
-		count(d);
-	if (delivered)
-		tell_lane(d);
-	d->maybe_duplicate = false;
-}
-
-static void tell_report(struct delivery *d)
-{
-	struct job_add *report = d->settle.report;
-	char domain[256];
-	struct slice s;
-
-	if (!report)
-		return;
-	if (d->settle.job.result == STORE_OK) {
-		s = report->env->rcpts[0].domain;
-		snprintf(domain, sizeof(domain), "%.*s", (int)s.n, s.p);
-		log_report(d);
-		dest_report_added(d->relay, domain);
-	}
-	bounce_free(report);
-	d->settle.report = NULL;
-}
 
 static void on_again(void *data)
 {
@@ -428,21 +291,6 @@ static void try_again(struct delivery *d)
 	timer_start(d->again, STORE_AGAIN_MS);
 }
 
-static void tell_removed(const struct delivery *d)
-{
-	struct log_line l;
-
-	counter_add(&stats.messages_removed, 1);
-	log_begin(&l, LOG_INFO, "message.removed");
-	log_str(&l, "qid", d->qid);
-	if (!d->reading) {
-		log_private(&l, "from", d->msg.env.sender);
-		log_int(&l, "size", (int64_t)d->msg.size);
-	}
-	log_str(&l, "why", "an operator's word");
-	log_end(&l);
-}
-
 /* What was never sent may be being read now. */
 bool settling_leaves(const struct delivery *d)
 {
@@ -465,12 +313,12 @@ void settling_done(struct delivery *d)
 	}
 	if (d->change) {
 		if (d->change->change == CHANGE_DELETE && d->change->changed)
-			tell_removed(d);
+			telling_removed(d);
 		delivery_end(d);
 		return;
 	}
-	tell(d);
-	tell_report(d);
+	telling_settled(d);
+	telling_report(d);
 	delivery_go_on(d);
 }
 

@@ -2,12 +2,12 @@
 # How fast is a queue handed over when the primary is back? Messages of 10 KiB to smtp-sink, all peers in turn:
 # Postfix over 20 connections (its default) and over 8, Exim, OpenSMTPD, mxholdd over its default 8; beside them what
 # smtp-sink takes over 8 connections from smtp-source, and from smtp_load, which pipelines as mxholdd does.
-# usage: drain.sh [RUNS]    (default 3; seven minutes; needs "peers.sh setup")
+# usage: drain.sh [RUNS]    (default $RUNS or 3; seven minutes; needs "peers.sh setup")
 # $DRAIN_MESSAGES (10000); $DRAIN_EXIM (1000) and $DRAIN_OPENSMTPD (200), as they take their time; $DRAIN_SETTLE (5),
 # the seconds between the last message and the primary's return
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-runs=${1:-3}
+runs=${1:-${RUNS:-3}}
 export DRAIN_MESSAGES=${DRAIN_MESSAGES:-10000} DRAIN_SETTLE=${DRAIN_SETTLE:-5}
 write_recipients
 build_tools

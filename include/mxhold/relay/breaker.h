@@ -9,8 +9,10 @@
  * more than breaker.max_5xx percent over the last breaker.window results.
  * All failures of one sender weigh as one against the good results, so that
  * a spammer's mail, refused one by one, opens nothing; at least two senders
- * must have failed. A full window without anything good opens it whoever
- * sent. With any_before_rcpt a 5xx at banner, EHLO or MAIL opens at once.
+ * must have failed, and where anything was good, for two recipients: one who
+ * is gone has mail from many. A full window without anything good opens it
+ * whoever sent. With any_before_rcpt a 5xx at banner, EHLO or MAIL opens at
+ * once.
  *
  * A weak refusal is one that a sound primary says too: of the content, after
  * the recipient was taken, or of a recipient that nobody knows. However many
@@ -51,6 +53,7 @@ enum breaker_cause {
 
 struct breaker_sample {
 	uint64_t sender; /* hash */
+	uint64_t rcpt;   /* hash */
 	bool bad;
 	bool weak;
 	bool again; /* bad, and not for the first time */

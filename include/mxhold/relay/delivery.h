@@ -201,18 +201,25 @@ bool settling_late(struct delivery *d);
 void settling_done(struct delivery *d); /* the job is back */
 /* Is its row due as before? */
 bool settling_leaves(const struct delivery *d);
+/* It failed by its time, not by a 5xx. */
+bool settling_is_expired(const struct delivery_rcpt *r);
 void settling_free(struct delivery *d);
+
+/* telling.c: after the commit */
+void telling_settled(struct delivery *d);
+void telling_report(struct delivery *d);
+void telling_removed(const struct delivery *d);
 
 /* reporting.c */
 /* Of the recipients' domain; NULL: not configured (any more). */
-const struct config_domain *settling_domain(const struct delivery *d);
-const struct config_bounce *settling_bounce(const struct delivery *d);
+const struct config_domain *reporting_domain(const struct delivery *d);
+const struct config_bounce *reporting_bounce(const struct delivery *d);
 /* The recipient's reply as the job has it; empty: it is not in the job. */
-struct slice settling_reply(const struct delivery *d,
-			    const struct delivery_rcpt *r);
+struct slice reporting_reply(const struct delivery *d,
+			     const struct delivery_rcpt *r);
 /* Takes a report from what may leave; false: it was one too many. */
-bool settling_may_report(struct delivery *d);
+bool reporting_may(struct delivery *d);
 /* Adds the report to the job that was filled, if anybody is to have one. */
-void settling_add_report(struct delivery *d);
+void reporting_add(struct delivery *d);
 
 #endif

@@ -7,10 +7,15 @@
  *	dest.c		destinations: found, bound to lanes, their due heads
  *	lane.c		one primary: how much at once, what next, sessions
  *	lane_state.c	is it there, may mail go
+ *	lane_trouble.c	what goes wrong there
  *	pool.c		its sessions
+ *	aside.c		room beside what hangs
  *	delivery.c	one message: handed over
  *	reading.c	read from the store
+ *	wording.c	as a server that offers this takes it
+ *	judging.c	what the replies mean
  *	settling.c	what became of it, into the queue
+ *	telling.c	and, once it is there, into the log
  *	handing.c	together with others
  *	passing.c	its session goes on meanwhile
  *	reporting.c	and who is told
@@ -192,23 +197,28 @@ void lane_hold(struct lane *l, bool hold); /* or its end */
 void lane_ask(struct lane *l);             /* its primary asks for its mail */
 /* How many sessions may carry mail at once now. */
 uint32_t lane_limit(const struct lane *l);
-/* What a delivery has seen and how it ended. */
 void lane_loaded(struct lane *l);
-void lane_note_pressed(struct lane *l);
-void lane_note_bad(struct lane *l, enum health_event e, const char *why);
-void lane_note_broken(struct lane *l); /* with a message on its way */
-void lane_log_breaker(struct lane *l, bool open, const char *why);
 /* What an operator sees of it. */
 void lane_view(const struct lane *l, struct relay_view *out);
 /* A message needs these, and the server lacks some of them. */
 void lane_note_lack(struct lane *l, uint32_t needs, const char *what);
-bool lane_suspect(struct lane *l, uint64_t id); /* true: it was one before */
-void lane_cool(struct lane *l, int64_t ms);
 bool lane_is_idle(const struct lane *l);
 /* Canary or breaker: one message at a time, from start to end. */
 bool lane_goes_alone(const struct lane *l);
 void lane_free(struct lane *l);
 size_t lane_count_reports(const struct relay *r);
+
+/* lane_trouble.c */
+/* What a delivery has seen and how it ended. */
+void lane_note_pressed(struct lane *l);
+void lane_note_bad(struct lane *l, enum health_event e, const char *why);
+void lane_note_broken(struct lane *l);          /* with a message on its way */
+bool lane_suspect(struct lane *l, uint64_t id); /* true: it was one before */
+void lane_log_breaker(struct lane *l, bool open, const char *why);
+/* No session for that long. */
+void lane_cool(struct lane *l, int64_t ms);
+/* Of its pool: one could not be opened. */
+void lane_on_failed(void *lane, const struct session_failure *failure);
 
 /* aside.c */
 /* Makes room beside what hangs; the time until it is to be asked again. */

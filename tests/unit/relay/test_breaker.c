@@ -9,12 +9,14 @@ static const struct config_breaker defaults = {
 	.retry = 600000,
 };
 
-#define GOOD(who)   ((struct breaker_sample){.sender = (who)})
-#define STRONG(who) ((struct breaker_sample){.sender = (who), .bad = true})
+#define GOOD(who) ((struct breaker_sample){.sender = (who)})
+#define STRONG(who) \
+	((struct breaker_sample){.sender = (who), .rcpt = (who), .bad = true})
 #define WEAK(who) \
 	((struct breaker_sample){.sender = (who), .bad = true, .weak = true})
-#define AGAIN(who) \
-	((struct breaker_sample){.sender = (who), .bad = true, .again = true})
+#define AGAIN(who)                \
+	((struct breaker_sample){ \
+		.sender = (who), .rcpt = (who), .bad = true, .again = true})
 
 static struct breaker closed(void)
 {
@@ -63,17 +65,13 @@ START_TEST(breaker__remembers_the_results_that_opened_it)
 	struct config_breaker c = defaults;
 	struct breaker b = closed();
 
-	ck_assert(!breaker_result(&b, &c, (struct breaker_sample){.sender = 1},
-				  0));
-	ck_assert(!breaker_result(
-		&b, &c, (struct breaker_sample){.sender = 2, .bad = true}, 0));
-	ck_assert(breaker_result(
-		&b, &c, (struct breaker_sample){.sender = 3, .bad = true}, 0));
+	ck_assert(!breaker_result(&b, &c, GOOD(1), 0));
+	ck_assert(!breaker_result(&b, &c, STRONG(2), 0));
+	ck_assert(breaker_result(&b, &c, STRONG(3), 0));
 	ck_assert_uint_eq(b.opened_by, 3);
 	ck_assert_uint_eq(b.opened_by_bad, 2);
 	breaker_try_now(&b);
-	breaker_result(&b, &c,
-		       (struct breaker_sample){.sender = 4, .bad = true}, 0);
+	breaker_result(&b, &c, STRONG(4), 0);
 	ck_assert(breaker_is_open(&b));
 	ck_assert_uint_eq(b.opened_by_bad, 2);
 }
@@ -89,6 +87,7 @@ START_TEST(breaker__opens_by_share_of_failing_senders)
 		bool weak = *p == '~';
 		char c = *(p += weak);
 		struct breaker_sample s = {.sender = (uint64_t)(c | 32),
+					   .rcpt = n,
 					   .bad = c < 'a',
 					   .weak = weak};
 
@@ -277,6 +276,33 @@ START_TEST(breaker__is_not_opened_by_what_was_refused_before)
 }
 END_TEST
 
+/* Somebody is really gone, and many write to them. */
+START_TEST(breaker__is_not_opened_by_one_recipient_among_good_mail)
+{
+	struct breaker b = closed();
+	struct breaker_sample gone = {.rcpt = 7, .bad = true};
+
+	breaker_result(&b, &defaults, GOOD(1), 0);
+	for (gone.sender = 10; gone.sender < 60; gone.sender++) {
+		ck_assert(!breaker_result(&b, &defaults, gone, 0));
+		breaker_result(&b, &defaults, GOOD(1), 0);
+	}
+	gone.rcpt = 8;
+	ck_assert(breaker_result(&b, &defaults, gone, 0));
+}
+END_TEST
+
+START_TEST(breaker__is_opened_by_one_recipient_where_nothing_is_good)
+{
+	struct breaker b = closed();
+	struct breaker_sample gone = {.sender = 1, .rcpt = 7, .bad = true};
+
+	ck_assert(!breaker_result(&b, &defaults, gone, 0));
+	gone.sender = 2;
+	ck_assert(breaker_result(&b, &defaults, gone, 0));
+}
+END_TEST
+
 static const bool was_away[] = {false, true};
 
 /* Started anew, or back from an outage: it may have lost all its users. */
@@ -364,6 +390,8 @@ int main(void)
 		TEST(breaker__stays_trying_while_nothing_is_certain),
 		TEST(breaker__is_not_held_open_by_one_refused_sender),
 		TEST(breaker__is_not_opened_by_what_was_refused_before),
+		TEST(breaker__is_not_opened_by_one_recipient_among_good_mail),
+		TEST(breaker__is_opened_by_one_recipient_where_nothing_is_good),
 		LOOP(breaker__believes_all_refusals_of_a_host_that_has_taken_nothing,
 		     was_away),
 		TEST(breaker__tries_at_once_when_the_host_is_back),
