@@ -121,12 +121,20 @@ void ctl_printer_free(struct ctl_printer *p, enum exit_code exit);
 enum ctl_output ctl_output(const struct ctl *c);
 void ctl_print_json(const json_t *j);
 
-/* ctl_format.c: cells */
+/* ctl_columns.c */
+/* Of a row: "" or 0 when it has none. */
+const char *ctl_text_at(const json_t *row, const char *key);
+int64_t ctl_number_at(const json_t *row, const char *key);
+/* A time of RFC 3339 as "3m 5s ago", "in 12s", "now", or "-" for "". */
+void ctl_relative(const char *when, char *out, size_t room);
+void ctl_probe_cell(const json_t *row, char *out, size_t room);
 extern const struct ctl_column ctl_columns_messages[], ctl_columns_primaries[],
 	ctl_columns_ages[], ctl_columns_breakers[], ctl_columns_events[],
 	ctl_columns_trace[], ctl_columns_learned[], ctl_columns_magnet[],
 	ctl_columns_recipients[], ctl_columns_sources[], ctl_columns_lists[],
 	ctl_columns_differences[];
+
+/* ctl_show.c */
 void ctl_show_simulation(const json_t *r);
 void ctl_show_status(const json_t *r);
 void ctl_show_count(const json_t *r);
