@@ -60,6 +60,18 @@ START_TEST(answer__holds_ipv6_addresses)
 }
 END_TEST
 
+/* So that nobody who judges addresses has to know of both forms. */
+START_TEST(answer__reads_a_mapped_address_as_what_it_stands_for)
+{
+	char text[INET_TEXT_MAX];
+	give("\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\x00\x02\x01", 16);
+	read_as(DNS_AAAA);
+	ck_assert_int_eq(a.records[0].addr.family, 4);
+	inet_format(&a.records[0].addr, text);
+	ck_assert_str_eq(text, "192.0.2.1");
+}
+END_TEST
+
 START_TEST(answer__holds_mail_exchangers)
 {
 	give("\x00\x0a\x03MX1\x07"
@@ -280,6 +292,7 @@ int main(void)
 	return RUN_TESTS(
 		"dns_answer", TEST(answer__holds_addresses),
 		TEST(answer__holds_ipv6_addresses),
+		TEST(answer__reads_a_mapped_address_as_what_it_stands_for),
 		TEST(answer__holds_mail_exchangers),
 		TEST(answer__shows_the_null_mx),
 		TEST(answer__joins_the_strings_of_a_text),
