@@ -11,7 +11,11 @@ enum {
 
 void window_init(struct window *w, const struct config_drain *drain)
 {
-	*w = (struct window){.limit = 1, .halved_ms = INT64_MIN};
+	*w = (struct window){
+		.limit = 1,
+		.halved_ms = INT64_MIN,
+		.took_us = INT64_MIN,
+	};
 	window_configure(w, drain);
 	w->canary_left = drain->canary;
 }
@@ -79,6 +83,7 @@ void window_took(struct window *w, int64_t mono_us)
 {
 	int64_t interval, slack;
 
+	w->took_us = mono_us;
 	if (!w->rate)
 		return;
 	interval = MINUTE_US / w->rate;
@@ -86,10 +91,15 @@ void window_took(struct window *w, int64_t mono_us)
 	w->next_us = MX_MAX(w->next_us, mono_us - slack) + interval;
 }
 
+/* A reload brings the same one again: nothing begins anew. */
 void window_set_rate(struct window *w, uint32_t per_minute)
 {
+	if (per_minute == w->rate)
+		return;
 	w->rate = per_minute;
 	w->next_us = 0;
+	if (per_minute && w->took_us != INT64_MIN)
+		w->next_us = w->took_us + MINUTE_US / per_minute;
 }
 
 enum window_class window_pick(struct window *w, bool has_old, bool has_fresh)

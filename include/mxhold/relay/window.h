@@ -22,6 +22,7 @@ struct window {
 	int64_t halved_ms;    /* when last; INT64_MIN = never */
 	uint32_t rate;        /* messages a minute; 0 = no limit */
 	int64_t next_us;      /* when the next may start, by rate */
+	int64_t took_us;      /* when the last one did; INT64_MIN = none */
 	uint32_t fresh_share; /* percent */
 	uint32_t fresh_acc;
 };

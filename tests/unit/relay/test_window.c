@@ -176,6 +176,36 @@ START_TEST(window__does_not_save_up_a_slow_rate)
 }
 END_TEST
 
+/* A reload, an operator's word: the last message was when it was. */
+START_TEST(window__keeps_to_a_rate_across_its_change)
+{
+	struct window w = fresh_window(0);
+	const int64_t at = 5000000;
+
+	window_took(&w, at - 1000000);
+	window_set_rate(&w, 60);
+	ck_assert_int_eq(window_wait_us(&w, at - 1), 1);
+	window_took(&w, at);
+	window_set_rate(&w, 60);
+	ck_assert_int_eq(window_wait_us(&w, at), 1000000);
+	window_set_rate(&w, 30);
+	ck_assert_int_eq(window_wait_us(&w, at), 2000000);
+	window_set_rate(&w, 120);
+	ck_assert_int_eq(window_wait_us(&w, at), 500000);
+	window_set_rate(&w, 0);
+	ck_assert_int_eq(window_wait_us(&w, at), 0);
+}
+END_TEST
+
+START_TEST(window__lets_the_first_message_go_at_any_rate)
+{
+	struct window w = fresh_window(0);
+
+	window_set_rate(&w, 1);
+	ck_assert_int_eq(window_wait_us(&w, 0), 0);
+}
+END_TEST
+
 static const uint32_t shares[] = {0, 1, 33, 50, 99, 100};
 
 /* TX-49 */
@@ -217,6 +247,8 @@ int main(void)
 		TEST(window__waits_for_nothing_without_a_rate),
 		LOOP(window__keeps_to_its_messages_a_minute, rates),
 		TEST(window__does_not_save_up_a_slow_rate),
+		TEST(window__keeps_to_a_rate_across_its_change),
+		TEST(window__lets_the_first_message_go_at_any_rate),
 		LOOP(window__gives_fresh_mail_its_share, shares),
 		TEST(window__wastes_no_slot_when_only_one_kind_is_there));
 }
