@@ -57,7 +57,6 @@ void attempt_stop(struct session *s)
 	if (s->connector)
 		connector_cancel(s->connector);
 	s->connector = NULL;
-	timer_stop(s->total);
 }
 
 static void give_up(struct session *s)
@@ -70,10 +69,8 @@ static void give_up(struct session *s)
 
 static void reached(struct session *s)
 {
-	timer_stop(s->total);
 	if (s->stream)
 		stream_deadline(s->stream, 0);
-	s->stage = STAGE_READY;
 	s->state = SESSION_IDLE;
 	s->events.on_open(s->data, NULL);
 }
@@ -129,6 +126,12 @@ enum parting {
 	PART_WITH_QUIT
 };
 
+/* Behind 421 it closes by itself (RFC 5321 3.8). */
+static enum parting parting_of(const struct smtp_reply *reply)
+{
+	return reply->code == 421 ? PART_QUIETLY : PART_WITH_QUIT;
+}
+
 static void hang_up(struct session *s, enum parting how)
 {
 	if (s->stream && how != PART_AT_ONCE) {
@@ -169,7 +172,7 @@ static void refused(struct session *s, const struct smtp_reply *reply,
 	bool permanent = smtp_reply_class(reply) == 5;
 
 	fail(s, permanent ? FAULT_PERMANENT : FAULT_TEMPORARY, reply, what,
-	     reply->code == 421 ? PART_QUIETLY : PART_WITH_QUIT);
+	     parting_of(reply));
 }
 
 void attempt_timed_out(struct session *s)
@@ -520,7 +523,7 @@ static void on_tls_reply(struct session *s, const struct smtp_reply *reply)
 	if (reply->code == 220)
 		shake_hands(s);
 	else
-		tls_failed(s, reply, "STARTTLS refused", PART_WITH_QUIT);
+		tls_failed(s, reply, "STARTTLS refused", parting_of(reply));
 }
 
 void attempt_event(struct session *s, const struct smtp_event *e)

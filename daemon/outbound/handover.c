@@ -47,7 +47,7 @@ static void add_xtext(struct handover *h, const char *name, struct slice raw)
 	struct buf b;
 
 	buf_init(&b, VALUE_MAX);
-	if (raw.n == 0 || xtext_append(&b, raw) < 0 || b.n == 0) {
+	if (raw.n == 0 || xtext_append(&b, raw) < 0) {
 		add(h, name, unavailable);
 	} else {
 		memcpy(value, buf_slice(&b).p, b.n);

@@ -210,7 +210,6 @@ static void cancel_all(struct lookup *l)
 			resolver_cancel(c->v4.query);
 		c->v6.query = c->v4.query = NULL;
 	}
-	l->pending = 0;
 }
 
 void lookup_cancel(struct lookup *l)

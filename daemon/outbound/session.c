@@ -20,9 +20,9 @@ static void on_total(void *data);
 static const char *const stage_names[] = {
 	[STAGE_DNS] = "dns",       [STAGE_CONNECT] = "connect",
 	[STAGE_BANNER] = "banner", [STAGE_EHLO] = "ehlo",
-	[STAGE_TLS] = "tls",       [STAGE_READY] = "ready",
-	[STAGE_MAIL] = "mail",     [STAGE_RCPT] = "rcpt",
-	[STAGE_DATA] = "data",     [STAGE_DOT] = "dot",
+	[STAGE_TLS] = "tls",       [STAGE_MAIL] = "mail",
+	[STAGE_RCPT] = "rcpt",     [STAGE_DATA] = "data",
+	[STAGE_DOT] = "dot",
 };
 
 const char *session_stage_name(enum session_stage s)

@@ -65,7 +65,6 @@ static void finish(struct session *s)
 	if (e.says != SMTP_SAYS_NOTHING) {
 		break_off(s, NULL, "the server closes the session");
 	} else {
-		s->stage = STAGE_READY;
 		s->state = SESSION_IDLE;
 		stream_deadline(s->stream, 0);
 	}
@@ -77,7 +76,6 @@ static void refuse(struct session *s, const struct smtp_reply *why)
 {
 	s->t.result.mail = *why;
 	s->t.result.is_ours = true;
-	s->stage = STAGE_READY;
 	s->state = SESSION_IDLE;
 	stream_deadline(s->stream, 0);
 	transaction_tell(s);

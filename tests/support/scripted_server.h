@@ -286,13 +286,12 @@ static void scripted_on_accept(void *data, int fd, const struct endpoint *peer)
 		s->on_client(s->data);
 }
 
-/* At `port` (0 = any free one). */
-static inline void scripted_start_at(struct scripted *s, struct loop *l,
-				     uint16_t port,
+/* At `at`, whose port may be 0: any free one. */
+static inline void scripted_start_on(struct scripted *s, struct loop *l,
+				     struct endpoint at,
 				     const char *const *const *scripts,
 				     struct tls_context *tls)
 {
-	struct endpoint at = {.addr = {4, {127, 0, 0, 1}}, .port = port};
 	struct error err = {0};
 
 	memset(s, 0, sizeof(*s));
@@ -305,6 +304,17 @@ static inline void scripted_start_at(struct scripted *s, struct loop *l,
 	s->listener = listener_open(l, &at, scripted_on_accept, s, &err);
 	ck_assert_msg(s->listener != NULL, "%s", err.text);
 	ck_assert_int_eq(listener_address(s->listener, &s->at), 0);
+}
+
+/* At `port` (0 = any free one). */
+static inline void scripted_start_at(struct scripted *s, struct loop *l,
+				     uint16_t port,
+				     const char *const *const *scripts,
+				     struct tls_context *tls)
+{
+	struct endpoint at = {.addr = {4, {127, 0, 0, 1}}, .port = port};
+
+	scripted_start_on(s, l, at, scripts, tls);
 }
 
 static inline void scripted_start(struct scripted *s, struct loop *l,

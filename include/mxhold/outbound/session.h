@@ -25,7 +25,6 @@ enum session_stage { /* how far it got */
 	STAGE_BANNER,
 	STAGE_EHLO,
 	STAGE_TLS,
-	STAGE_READY,
 	STAGE_MAIL,
 	STAGE_RCPT,
 	STAGE_DATA,

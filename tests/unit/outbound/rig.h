@@ -22,7 +22,7 @@ struct rig {
 	struct timer *pause;
 	struct config config;
 	struct config_primary primary;
-	struct config_host hosts[4];
+	struct config_host hosts[12];
 	struct outbound *outbound;
 	struct session_target target;
 	struct session *session;

@@ -90,15 +90,30 @@ START_TEST(handover__names_the_client_by_xforward)
 }
 END_TEST
 
+static const struct {
+	uint32_t known;
+	const char *xclient, *xforward;
+} knowing[] = {
+	{XATTR_ADDR | XATTR_LOGIN, "ADDR=192.0.2.7", "ADDR=192.0.2.7"},
+	{XATTR_NAME | XATTR_IDENT, "NAME=client.example.org",
+	 "NAME=client.example.org"},
+	{XATTR_PORT | XATTR_PROTO, "PROTO=ESMTP PORT=40001",
+	 "PORT=40001 PROTO=ESMTP"},
+	{XATTR_HELO, "HELO=he+20lo+2B[x]", "HELO=he+20lo+2B[x]"},
+};
+
 START_TEST(handover__says_only_what_the_server_knows)
 {
-	struct smtp_ehlo ehlo = offers(EXT_XCLIENT, XATTR_ADDR | XATTR_LOGIN);
+	struct smtp_ehlo ehlo = offers(EXT_XCLIENT, knowing[_i].known);
 	struct envelope env = from_client();
 	struct handover h;
 
 	handover_make(&h, HANDOVER_BY_XCLIENT, &ehlo, &env);
 	ck_assert_uint_eq(h.n, 1);
-	ck_assert_str_eq(h.commands[0], "ADDR=192.0.2.7");
+	ck_assert_str_eq(h.commands[0], knowing[_i].xclient);
+	handover_make(&h, HANDOVER_BY_XFORWARD, &ehlo, &env);
+	ck_assert_uint_eq(h.n, 1);
+	ck_assert_str_eq(h.commands[0], knowing[_i].xforward);
 }
 END_TEST
 
@@ -149,6 +164,53 @@ START_TEST(handover__splits_what_is_long)
 }
 END_TEST
 
+/* XC-4: to the last octet, and no further. */
+START_TEST(handover__fills_a_line)
+{
+	struct smtp_ehlo ehlo = offers(EXT_XCLIENT, XATTR_HELO | XATTR_NAME);
+	struct envelope env = from_client();
+	char helo[246], name[245];
+	struct handover h;
+
+	memset(helo, 'h', sizeof(helo));
+	memset(name, 'n', sizeof(name));
+	env.helo = slice_make(helo, sizeof(helo) - 1);
+	env.client_name = slice_make(name, sizeof(name));
+	handover_make(&h, HANDOVER_BY_XCLIENT, &ehlo, &env);
+	ck_assert_uint_eq(h.n, 1);
+	ck_assert_uint_eq(strlen(h.commands[0]), HANDOVER_LINE_MAX);
+	env.helo = slice_make(helo, sizeof(helo));
+	handover_make(&h, HANDOVER_BY_XCLIENT, &ehlo, &env);
+	ck_assert_uint_eq(h.n, 2);
+}
+END_TEST
+
+static const struct {
+	struct slice protocol;
+	bool is_report;
+	const char *told;
+} kinds[] = {
+	{SLICE("SMTP"), false, "PROTO=SMTP SOURCE=REMOTE"},
+	{SLICE("ESMTPS"), false, "PROTO=ESMTP SOURCE=REMOTE"},
+	{SLICE("UTF8SMTPS"), false, "PROTO=ESMTP SOURCE=REMOTE"},
+	{SLICE(""), true, "PROTO=[UNAVAILABLE] SOURCE=LOCAL"},
+};
+
+/* XC-5: the words that XFORWARD knows */
+START_TEST(handover__says_what_kind_of_mail_it_is)
+{
+	struct smtp_ehlo ehlo =
+		offers(EXT_XFORWARD, XATTR_PROTO | XATTR_SOURCE);
+	struct envelope env = {.protocol = kinds[_i].protocol,
+			       .is_report = kinds[_i].is_report};
+	struct handover h;
+
+	handover_make(&h, HANDOVER_BY_XFORWARD, &ehlo, &env);
+	ck_assert_uint_eq(h.n, 1);
+	ck_assert_str_eq(h.commands[0], kinds[_i].told);
+}
+END_TEST
+
 START_TEST(handover__hides_a_value_that_is_too_long)
 {
 	struct smtp_ehlo ehlo = offers(EXT_XCLIENT, XATTR_HELO);
@@ -184,10 +246,12 @@ int main(void)
 		TEST(handover__needs_attributes),
 		TEST(handover__names_the_client_by_xclient),
 		TEST(handover__names_the_client_by_xforward),
-		TEST(handover__says_only_what_the_server_knows),
+		LOOP(handover__says_only_what_the_server_knows, knowing),
 		TEST(handover__says_unavailable_for_what_is_unknown),
 		TEST(handover__writes_ipv6_with_its_prefix),
 		TEST(handover__splits_what_is_long),
+		TEST(handover__fills_a_line),
+		LOOP(handover__says_what_kind_of_mail_it_is, kinds),
 		TEST(handover__hides_a_value_that_is_too_long),
 		TEST(handover__encodes_what_could_end_a_value));
 }

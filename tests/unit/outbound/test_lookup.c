@@ -15,6 +15,8 @@ static const struct dns_row rows[] = {
 	{"fails.example.org", DNS_ROW_AAAA, 0, "SERVFAIL"},
 	{"silent.example.org", DNS_ROW_A, 0, "SILENCE"},
 	{"silent.example.org", DNS_ROW_AAAA, 0, "SILENCE"},
+	{"fails4.example.org", DNS_ROW_A, 0, "SERVFAIL"},
+	{"fails6.example.org", DNS_ROW_AAAA, 0, "SERVFAIL"},
 	{"us.example.org", DNS_ROW_A, 0, "192.0.2.9"},
 	{"private.example.org", DNS_ROW_A, 0, "10.1.2.3"},
 	{"alias.example.org", DNS_ROW_CNAME, 0, "mx1.example.org"},
@@ -168,6 +170,8 @@ static const struct {
 	/* DNS-13 */
 	{"dead.example.org", FAULT_TEMPORARY, "", ""},
 	{"text.example.org", FAULT_NO_ROUTE, "", ""},
+	{"fails4.example.org", FAULT_TEMPORARY, "", ""},
+	{"fails6.example.org", FAULT_TEMPORARY, "", ""},
 	/* DNS-5, DNS-6 */
 	{"null.example.org", FAULT_NO_ROUTE, "", ""},
 	/* DNS-4 */
@@ -181,6 +185,9 @@ static const struct {
 	{"cname.example.org", FAULT_NONE,
 	 "alias.example.org 2001:db8::1 198.51.100.1",
 	 "alias.example.org is a CNAME"},
+	/* DNS-2: it is the domain that is one */
+	{"alias.example.org", FAULT_NONE,
+	 "alias.example.org 2001:db8::1 198.51.100.1", ""},
 	/* what an operator's own zone says is his business */
 	{"closed.example.org", FAULT_NONE, "private.example.org 10.1.2.3", ""},
 	/* DNS-9 in disguise */
@@ -286,14 +293,17 @@ START_TEST(lookup__keeps_the_order_of_configured_hosts)
 	configured(&l, 0, "mx3.example.org", 2525);
 	configured(&l, 1, "198.51.100.77", 26);
 	configured(&l, 2, "fails.example.org", 25);
-	configured(&l, 3, "mx1.example.org", 25);
+	configured(&l, 3, "alias.example.org", 0);
+	l.r.primary.port = 587;
 	run(&l);
 	format(&l.result, got, sizeof(got));
 	ck_assert_str_eq(got, "mx3.example.org 198.51.100.3; "
 			      "198.51.100.77 198.51.100.77; "
-			      "mx1.example.org 2001:db8::1 198.51.100.1");
+			      "alias.example.org 2001:db8::1 198.51.100.1");
 	ck_assert_uint_eq(l.result.hosts[0].at[0].port, 2525);
 	ck_assert_uint_eq(l.result.hosts[1].at[0].port, 26);
+	ck_assert_uint_eq(l.result.hosts[2].at[0].port, 587);
+	ck_assert_str_eq(l.result.mistakes, "");
 	done(&l);
 }
 END_TEST
@@ -325,6 +335,41 @@ START_TEST(lookup__sees_a_loop_behind_a_configured_name)
 }
 END_TEST
 
+/* An operator may have put his primary where we might have been. */
+START_TEST(lookup__takes_an_address_of_ours_where_we_do_not_listen)
+{
+	struct looked_up l;
+	char got[1024];
+
+	init(&l);
+	configured(&l, 0, "192.0.2.9", 25);
+	run(&l);
+	format(&l.result, got, sizeof(got));
+	ck_assert_str_eq(got, "192.0.2.9 192.0.2.9");
+	done(&l);
+}
+END_TEST
+
+/* TX-53: an address of one family cannot reach the other. */
+static const struct {
+	uint8_t family;
+	const char *domain; /* whose MX; NULL: the host is configured */
+	const char *host;
+	const char *found;
+	const char *text; /* of the failure, or of the mistakes */
+} sources[] = {
+	{4, NULL, "mx1.example.org", "mx1.example.org 198.51.100.1", ""},
+	{6, NULL, "mx1.example.org", "mx1.example.org 2001:db8::1", ""},
+	{4, NULL, "2001:db8::5", "", "no host of 2001:db8::5 has a usable"},
+	{6, NULL, "mx2.example.org", "", "no host of mx2.example.org has a"},
+	{4, NULL, "nowhere.example.org", "", "does not exist"},
+	{6, NULL, "nowhere.example.org", "", "does not exist"},
+	{4, "cname.example.org", NULL, "alias.example.org 198.51.100.1",
+	 "alias.example.org is a CNAME"},
+	{6, "cname.example.org", NULL, "alias.example.org 2001:db8::1",
+	 "alias.example.org is a CNAME"},
+};
+
 START_TEST(lookup__asks_only_for_the_family_of_the_source)
 {
 	struct looked_up l;
@@ -332,11 +377,16 @@ START_TEST(lookup__asks_only_for_the_family_of_the_source)
 
 	init(&l);
 	l.r.primary.has_source = true;
-	l.r.primary.source = (struct inet_addr){4, {192, 0, 2, 1}};
-	configured(&l, 0, "mx1.example.org", 25);
+	l.r.primary.source.family = sources[_i].family;
+	if (sources[_i].domain)
+		by_mx(&l, sources[_i].domain);
+	else
+		configured(&l, 0, sources[_i].host, 25);
 	run(&l);
 	format(&l.result, got, sizeof(got));
-	ck_assert_str_eq(got, "mx1.example.org 198.51.100.1");
+	ck_assert_str_eq(got, sources[_i].found);
+	snprintf(got, sizeof(got), "%s%s", l.result.text, l.result.mistakes);
+	ck_assert_msg(strstr(got, sources[_i].text) != NULL, "%s", got);
 	done(&l);
 }
 END_TEST
@@ -362,6 +412,33 @@ START_TEST(lookup__remembers_good_addresses_when_dns_is_silent)
 	ck_assert_uint_eq(l.result.n, 1);
 	format(&l.result, got, sizeof(got));
 	ck_assert_ptr_nonnull(strstr(got, "198.51.100.8"));
+	done(&l);
+}
+END_TEST
+
+/* DNS-23 */
+START_TEST(lookup__remembers_only_what_it_may_use)
+{
+	static struct endpoint ours = {{4, {198, 51, 100, 7}}, 25};
+	struct endpoint good[] = {{{4, {224, 0, 0, 1}}, 25},
+				  {{6, {0x20, 1, 0xd, 0xb8}}, 25},
+				  ours,
+				  {{4, {198, 51, 100, 8}}, 25}};
+	struct config_listen listen = {.addresses = &ours, .n_addresses = 1};
+	struct looked_up l;
+	char got[1024];
+
+	init(&l);
+	configured(&l, 0, "fails.example.org", 25);
+	l.r.config.listens = &listen;
+	l.r.config.n_listens = 1;
+	l.r.primary.has_source = true;
+	l.r.primary.source.family = 4;
+	l.r.target.last_good = good;
+	l.r.target.n_last_good = MX_ARRAY_SIZE(good);
+	run(&l);
+	format(&l.result, got, sizeof(got));
+	ck_assert_str_eq(got, "fails.example.org 198.51.100.8");
 	done(&l);
 }
 END_TEST
@@ -417,6 +494,70 @@ START_TEST(lookup__may_be_cancelled)
 	l.done = 0;
 	rig_idle(&l.r, 50);
 	ck_assert_uint_eq(l.done, 0);
+	done(&l);
+}
+END_TEST
+
+/* With nothing to ask there is nothing to wait for. */
+START_TEST(lookup__does_not_wait_for_a_resolver_that_is_not_there)
+{
+	struct looked_up l;
+
+	init(&l);
+	outbound_free(l.r.outbound);
+	l.r.outbound = outbound_new(l.r.loop, NULL, &l.r.config);
+	l.r.target.connect_timeout = 3600000;
+	if (_i)
+		configured(&l, 0, "mx1.example.org", 25);
+	else
+		by_mx(&l, "one.example.org");
+	run(&l);
+	ck_assert_int_eq(l.result.fault, FAULT_TEMPORARY);
+	done(&l);
+}
+END_TEST
+
+/* DNS has a word for it: null MX (RFC 7505), no such domain. */
+START_TEST(lookup__tells_the_session_what_dns_says)
+{
+	struct looked_up l;
+
+	init(&l);
+	by_mx(&l, _i ? "null.example.org" : "nowhere.example.org");
+	rig_open(&l.r);
+	ck_assert_uint_eq(l.r.failed, 1);
+	ck_assert_int_eq(l.r.failure.stage, STAGE_DNS);
+	ck_assert_str_eq(l.r.failure.status, _i ? "5.1.10" : "5.1.2");
+	ck_assert_str_eq(l.r.failure.host, "mx1");
+	done(&l);
+}
+END_TEST
+
+/* Each of two hosts has two addresses, and says no at both. */
+START_TEST(lookup__gives_each_host_two_dialogues)
+{
+	static const char *const busy[] = {"S:421 busy", "CLOSE", NULL};
+	static const char *const *const scripts[] = {busy, NULL};
+	static const struct dns_row local[] = {
+		{"a.example.org", DNS_ROW_A, 0, "127.0.0.2"},
+		{"a.example.org", DNS_ROW_A, 0, "127.0.0.3"},
+		{"a.example.org", DNS_ROW_A, 0, "127.0.0.4"},
+		{"b.example.org", DNS_ROW_A, 0, "127.0.0.5"},
+		{"b.example.org", DNS_ROW_A, 0, "127.0.0.6"},
+		{NULL, 0, 0, NULL}};
+	struct endpoint any = {.addr = {.family = 4}};
+	struct scripted server;
+	struct looked_up l;
+
+	init(&l);
+	l.dns.rows = local;
+	scripted_start_on(&server, l.r.loop, any, scripts, NULL);
+	configured(&l, 0, "a.example.org", server.at.port);
+	configured(&l, 1, "b.example.org", server.at.port);
+	rig_open(&l.r);
+	ck_assert_uint_eq(l.r.failed, 1);
+	ck_assert_uint_eq(server.n_clients, 4);
+	scripted_stop(&server);
 	done(&l);
 }
 END_TEST
@@ -486,12 +627,18 @@ int main(void)
 		TEST(lookup__keeps_the_order_of_configured_hosts),
 		TEST(lookup__leaves_out_a_configured_host_that_is_us),
 		TEST(lookup__sees_a_loop_behind_a_configured_name),
-		TEST(lookup__asks_only_for_the_family_of_the_source),
+		TEST(lookup__takes_an_address_of_ours_where_we_do_not_listen),
+		LOOP(lookup__asks_only_for_the_family_of_the_source, sources),
 		LOOP(lookup__remembers_good_addresses_when_dns_is_silent,
 		     silent),
+		TEST(lookup__remembers_only_what_it_may_use),
 		LOOP(lookup__does_not_remember_what_dns_denies, denied),
 		TEST(lookup__ends_in_time_when_a_host_is_silent),
 		{.fn = lookup__may_be_cancelled, .rows = 4},
+		{.fn = lookup__does_not_wait_for_a_resolver_that_is_not_there,
+		 .rows = 2},
+		{.fn = lookup__tells_the_session_what_dns_says, .rows = 2},
+		TEST(lookup__gives_each_host_two_dialogues),
 		TEST(lookup__leads_to_a_verified_session),
 		TEST(lookup__proves_nothing_without_validation));
 }

@@ -22,8 +22,8 @@ static void parse_mx(struct dns_answer *a, const char *text)
 		struct dns_record *r = &a->records[a->n++];
 		unsigned preference;
 
-		ck_assert_int_eq(sscanf(item, "%u %255s", &preference, r->name),
-				 2);
+		ck_assert_int_eq(
+			sscanf(item, "%u %255[^,]", &preference, r->name), 2);
 		r->preference = (uint16_t)preference;
 		if (strcmp(r->name, ".") == 0)
 			r->name[0] = 0;
@@ -75,6 +75,11 @@ static const struct {
 	{"10 a\x01"
 	 "b.example,20 b.example",
 	 ROUTE_OK, "b.example", "no host name"},
+	{"10 a b.example,20 b.example", ROUTE_OK, "b.example", "no host name"},
+	{"10 a\x7f.example,20 b~.example", ROUTE_OK, "b~.example",
+	 "no host name"},
+	{"10 a.example,20 a.example,15 b.example", ROUTE_OK,
+	 "a.example b.example", NULL},
 };
 
 /* DNS-6, DNS-7 */
@@ -223,7 +228,7 @@ START_TEST(route__leaves_out_mistakes_that_do_not_fit)
 	struct route r = {0};
 
 	for (int i = 0; i < 100; i++)
-		route_mistake(&r, "is a CNAME", "mx.example.com");
+		route_mistake(&r, "is a CNAME", "mx1.example.com");
 	ck_assert_uint_lt(strlen(r.mistakes), sizeof(r.mistakes));
 	ck_assert_str_eq(r.mistakes + strlen(r.mistakes) - 5, "CNAME");
 }
