@@ -35,7 +35,8 @@ static int read_name(struct slice wire, char out[256])
 	size_t at = 0, n = 0;
 	while (at < wire.n && wire.p[at] != 0) {
 		size_t label = (uint8_t)wire.p[at++];
-		if (label > 63 || label >= wire.n - at || n + label + 1 > 255)
+		/* RFC 1035 2.3.4: 63, and 255 with the root's */
+		if (label > 63 || label >= wire.n - at || at + label + 1 > 255)
 			return -1;
 		if (n > 0)
 			out[n++] = '.';
@@ -103,7 +104,8 @@ static int read_tlsa(struct slice data, struct dns_record *r)
 		t->n = 64;
 		return 0;
 	}
-	t->n = data.n < sizeof(t->data) ? data.n : sizeof(t->data);
+	/* longer than any digest: of no use */
+	t->n = data.n <= sizeof(t->data) ? data.n : 0;
 	memcpy(t->data, data.p, t->n);
 	return 0;
 }

@@ -74,13 +74,13 @@ END_TEST
 
 START_TEST(answer__holds_mail_exchangers)
 {
-	give("\x00\x0a\x03MX1\x07"
+	give("\x00\x0a\x03MXZ\x07"
 	     "Example\x03"
 	     "COM\x00",
 	     19);
 	read_as(DNS_MX);
 	ck_assert_uint_eq(a.records[0].preference, 10);
-	ck_assert_str_eq(a.records[0].name, "mx1.example.com");
+	ck_assert_str_eq(a.records[0].name, "mxz.example.com");
 }
 END_TEST
 
@@ -165,6 +165,29 @@ START_TEST(answer__turns_a_whole_certificate_into_the_right_digest)
 }
 END_TEST
 
+/* A set of usage and selector of their own are no beside. */
+START_TEST(answer__makes_a_digest_by_those_of_its_own_kind)
+{
+	char whole[603] = {3, 0, 0};
+	char digest[67] = {_i ? 2 : 3, _i ? 0 : 1, 2};
+	give(whole, sizeof(whole));
+	give(digest, sizeof(digest));
+	read_as(DNS_TLSA);
+	ck_assert_uint_eq(a.records[0].tlsa.matching, 1);
+	ck_assert_uint_eq(a.records[0].tlsa.n, 32);
+}
+END_TEST
+
+/* TLS-23: what is too long for a digest stays so. */
+START_TEST(answer__cuts_no_digest_to_its_length)
+{
+	char bytes[3 + 65] = {3, 1, 2};
+	give(bytes, sizeof(bytes) - (_i ? 0 : 1));
+	read_as(DNS_TLSA);
+	ck_assert(tlsa_is_usable(&a.records[0].tlsa) == !_i);
+}
+END_TEST
+
 /* ---- malformed ---- */
 
 static const struct {
@@ -208,16 +231,42 @@ START_TEST(answer__leaves_unsound_records_out)
 }
 END_TEST
 
+/* The length of a last label behind three of 63, and if that is a name. */
+static const struct {
+	uint8_t last;
+	bool sound;
+} lengths[] = {
+	{1, true},
+	{61, true}, /* 255 octets with the root's */
+	{62, false},
+	{63, false},
+};
+
 START_TEST(answer__refuses_a_name_longer_than_255)
 {
-	char bytes[2 + 64 * 5 + 1] = {0, 10};
-	for (int i = 0; i < 5; i++) {
-		bytes[2 + 64 * i] = 63;
+	char bytes[2 + 64 * 4 + 1] = {0, 10};
+	uint8_t last = lengths[_i].last;
+	for (int i = 0; i < 4; i++) {
+		bytes[2 + 64 * i] = i < 3 ? 63 : (char)last;
 		memset(bytes + 3 + 64 * i, 'a', 63);
 	}
-	give(bytes, sizeof(bytes));
+	bytes[2 + 64 * 3 + 1 + last] = 0;
+	give(bytes, (size_t)(2 + 64 * 3 + 1 + last + 1));
 	read_as(DNS_MX);
-	ck_assert_int_eq(a.status, DNS_FAIL);
+	ck_assert_int_eq(a.status, lengths[_i].sound ? DNS_OK : DNS_FAIL);
+	if (lengths[_i].sound)
+		ck_assert_uint_eq(strlen(a.records[0].name), 192u + last);
+}
+END_TEST
+
+START_TEST(answer__refuses_a_label_longer_than_63)
+{
+	char bytes[2 + 1 + 64 + 1] = {0, 10};
+	bytes[2] = (char)(_i ? 64 : 63);
+	memset(bytes + 3, 'a', (size_t)bytes[2]);
+	give(bytes, (size_t)(2 + 1 + bytes[2] + 1));
+	read_as(DNS_MX);
+	ck_assert_int_eq(a.status, _i ? DNS_FAIL : DNS_OK);
 }
 END_TEST
 
@@ -300,9 +349,12 @@ int main(void)
 		TEST(answer__cuts_a_long_text),
 		TEST(answer__holds_digests_of_tlsa),
 		TWICE(answer__turns_a_whole_certificate_into_the_right_digest),
+		TWICE(answer__makes_a_digest_by_those_of_its_own_kind),
+		TWICE(answer__cuts_no_digest_to_its_length),
 		LOOP(answer__without_a_sound_record_is_a_failure, malformed),
 		TEST(answer__leaves_unsound_records_out),
-		TEST(answer__refuses_a_name_longer_than_255),
+		LOOP(answer__refuses_a_name_longer_than_255, lengths),
+		TWICE(answer__refuses_a_label_longer_than_63),
 		TEST(answer__keeps_the_preferred_of_too_many_exchangers),
 		LOOP(answer__tells_the_states_apart, states),
 		TEST(answer__without_a_result_is_a_failure),
