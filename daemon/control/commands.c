@@ -89,18 +89,52 @@ static void run_probe(struct request *r, const json_t *args)
 	no_such_name(r, "primary", name);
 }
 
+struct ordered { /* the answer names the primary */
+	struct request *request;
+	bool hold;
+	char name[];
+};
+
+/* Done means that it outlives a crash. */
+static void on_hold_kept(void *data, const char *why)
+{
+	struct ordered *o = data;
+	char text[512];
+
+	if (why)
+		snprintf(text, sizeof(text),
+			 "true now, but not after a restart: it could not be "
+			 "written: %.400s",
+			 why);
+	if (!request_is_wanted(o->request)) {
+		mem_free(o);
+		return;
+	}
+	if (why)
+		request_end(o->request, EXIT_FAILED, text);
+	else
+		done(o->request, o->hold ? "hold" : "resume", o->name);
+	mem_free(o);
+}
+
 static void hold_primary(struct request *r, const json_t *args, bool hold)
 {
 	const struct control_parts *parts = &r->control->parts;
 	const char *name = text_arg(args, "name");
+	struct ordered *o = mem_alloc(sizeof(*o) + strlen(name) + 1);
 
-	if (!prober_hold(parts->prober, name, hold)) {
+	o->request = r;
+	o->hold = hold;
+	memcpy(o->name, name, strlen(name));
+	r->is_busy = true;
+	if (!prober_hold(parts->prober, name, hold, on_hold_kept, o)) {
+		r->is_busy = false;
+		mem_free(o);
 		no_such_name(r, "primary", name);
 		return;
 	}
 	relay_hold(parts->relay, name, hold);
 	relay_primary_changed(parts->relay, name);
-	done(r, hold ? "hold" : "resume", name);
 }
 
 static void run_hold(struct request *r, const json_t *args)

@@ -209,11 +209,13 @@ bool prober_probe_now(struct prober *p, const char *name,
 	return true;
 }
 
-bool prober_hold(struct prober *p, const char *name, bool hold)
+bool prober_hold(struct prober *p, const char *name, bool hold,
+		 void (*on_kept)(void *data, const char *why), void *data)
 {
+	struct peer_waiter who = {.on_kept = on_kept, .data = data};
 	struct peer *peer = find(p, name);
 
 	if (peer)
-		peer_hold(peer, hold, "an operator's word");
+		peer_hold(peer, hold, "an operator's word", &who);
 	return peer != NULL;
 }

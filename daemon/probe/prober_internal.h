@@ -2,7 +2,8 @@
  * The inside of the prober. One file a concern:
  *
  *	prober.c	the primaries, reload, views, who is told what
- *	peer.c		one primary: its state, timer and record on disk
+ *	peer.c		one primary: its state and timer
+ *	peer_record.c	and its record on disk
  *	probe.c		one probe, from connect to verdict
  */
 #ifndef MXHOLD_PROBER_INTERNAL_H
@@ -15,6 +16,13 @@
 enum {
 	PROBES_AT_ONCE = 4
 }; /* of one primary */
+
+struct peer_waiter {
+	struct peer_waiter *next;
+	/* What is said of the primary is on disk; why: it is not. */
+	void (*on_kept)(void *data, const char *why);
+	void *data;
+};
 
 struct prober {
 	struct loop *loop;
@@ -61,8 +69,9 @@ struct peer {
 	size_t n_good;
 	int64_t good_at_ms;
 
-	struct peer_job *job; /* on its way to disk */
-	bool dirty;           /* and what it carries is old already */
+	struct peer_job *job;        /* on its way to disk */
+	bool dirty;                  /* and what it carries is old already */
+	struct peer_waiter *waiters; /* for the next one */
 };
 
 /* peer.c */
@@ -74,11 +83,19 @@ void peer_note(struct peer *peer, enum health_event e, const char *why);
 void peer_learn(struct peer *peer, const struct session *s);
 void peer_tell(struct peer *peer, enum health_event e, const char *why,
 	       const struct session *s); /* a delivery */
-void peer_hold(struct peer *peer, bool hold, const char *why);
-void peer_save(struct peer *peer);
+/* who: copied; NULL: nobody waits. */
+void peer_hold(struct peer *peer, bool hold, const char *why,
+	       const struct peer_waiter *who);
 int64_t peer_wait_ms(const struct peer *peer); /* until the next probe */
 void peer_arm(struct peer *peer);              /* the timer of the next probe */
 bool peer_has_good(const struct peer *peer);
+
+/* peer_record.c */
+void peer_record_restore(struct peer *peer, const struct peer_record *rec);
+void peer_save(struct peer *peer);
+/* who->on_kept comes from the loop when that is done. */
+void peer_save_for(struct peer *peer, const struct peer_waiter *who);
+void peer_record_last_words(struct peer *peer); /* before it is freed */
 
 /* probe.c */
 /* It is time for one. */

@@ -74,7 +74,11 @@ bool prober_probe_now(struct prober *p, const char *name,
 		      void (*on_done)(void *data,
 				      const struct primary_view *view),
 		      void *data);
-/* An operator's hold outlives a restart; his resume ends any hold. */
-bool prober_hold(struct prober *p, const char *name, bool hold);
+/* An operator's hold outlives a restart; his resume ends any hold. Both are
+ * true at once; on_kept (or NULL) comes once from the loop when that is on
+ * disk, at the latest from loop_free; why: it could not be written, else
+ * NULL. False: no such primary, and nobody is told. */
+bool prober_hold(struct prober *p, const char *name, bool hold,
+		 void (*on_kept)(void *data, const char *why), void *data);
 
 #endif

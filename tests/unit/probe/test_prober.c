@@ -378,7 +378,7 @@ START_TEST(prober__tells_of_changes_later_never_at_once)
 	wait_for(&b, has_changed);
 	ck_assert(is_known(&b));
 	b.changes = 0;
-	ck_assert(prober_hold(b.prober, "mx1", true));
+	ck_assert(prober_hold(b.prober, "mx1", true, NULL, NULL));
 	ck_assert_uint_eq(b.changes, 0);
 	wait_for(&b, has_changed);
 	ck_assert(prober_view(b.prober, "mx1", &b.view));

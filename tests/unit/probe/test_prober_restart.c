@@ -70,13 +70,105 @@ START_TEST(prober__keeps_an_operators_hold_over_a_restart)
 	init(&b, up);
 	start_prober(&b);
 	wait_for_state(&b, HEALTH_UP);
-	prober_hold(b.prober, "mx1", true);
+	prober_hold(b.prober, "mx1", true, NULL, NULL);
 	restart(&b);
 	ck_assert(b.view.held);
 	ck_assert_int_eq(b.view.health.state, HEALTH_UP);
-	prober_hold(b.prober, "mx1", false);
+	prober_hold(b.prober, "mx1", false, NULL, NULL);
 	restart(&b);
 	ck_assert(!b.view.held);
+	done(&b);
+}
+END_TEST
+
+/* --- who waits for the disk -------------------------------------------- */
+
+static struct {
+	unsigned kept, lost;
+	bool held_on_disk;
+	struct bench *bench;
+} heard;
+
+static bool is_held_on_disk(const struct bench *b)
+{
+	struct peer_record rec;
+	bool held = false;
+
+	if (directory_peer_get(b->directory, "mx1", &rec) == 0)
+		peer_record_state(&rec, &held);
+	return held;
+}
+
+static void on_kept(void *data, const char *why)
+{
+	ck_assert_ptr_eq(data, &heard);
+	heard.kept++;
+	heard.lost += why != NULL;
+	heard.held_on_disk = is_held_on_disk(heard.bench);
+}
+
+static bool has_heard_all(struct bench *b)
+{
+	(void)b;
+	return heard.kept == 3;
+}
+
+/* Whoever hears that it is done may pull the plug. */
+START_TEST(prober__says_that_it_is_held_when_that_is_on_disk)
+{
+	struct bench b;
+
+	init(&b, up);
+	memset(&heard, 0, sizeof(heard));
+	heard.bench = &b;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	prober_hold(b.prober, "mx1", true, on_kept, &heard);
+	prober_hold(b.prober, "mx1", false, on_kept, &heard);
+	prober_hold(b.prober, "mx1", true, on_kept, &heard);
+	ck_assert_uint_eq(heard.kept, 0);
+	wait_for(&b, has_heard_all);
+	ck_assert(heard.held_on_disk);
+	ck_assert_uint_eq(heard.lost, 0);
+	done(&b);
+}
+END_TEST
+
+/* One that was under way says nothing of what came behind it. */
+START_TEST(prober__tells_who_waits_also_when_it_ends)
+{
+	struct bench b;
+
+	init(&b, up);
+	memset(&heard, 0, sizeof(heard));
+	heard.bench = &b;
+	start_prober(&b);
+	prober_hold(b.prober, "mx1", false, on_kept, &heard);
+	prober_hold(b.prober, "mx1", true, on_kept, &heard);
+	stop_prober(&b);
+	ck_assert_uint_eq(heard.kept, 0);
+	stop_loop(&b);
+	ck_assert_uint_eq(heard.kept, 2);
+	ck_assert_uint_eq(heard.lost, 0);
+	ck_assert(heard.held_on_disk);
+	directory_close(b.directory);
+	nftw(b.dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+END_TEST
+
+START_TEST(prober__says_that_it_could_not_be_written)
+{
+	struct bench b;
+
+	init(&b, up);
+	memset(&heard, 0, sizeof(heard));
+	heard.bench = &b;
+	b.primary.name = (char *)(uintptr_t) ""; /* no key of the table */
+	start_prober(&b);
+	heard.kept = 2;
+	ck_assert(prober_hold(b.prober, "", true, on_kept, &heard));
+	wait_for(&b, has_heard_all);
+	ck_assert_uint_eq(heard.lost, 1);
 	done(&b);
 }
 END_TEST
@@ -90,7 +182,7 @@ START_TEST(prober__starts_held_when_the_configuration_says_so)
 	start_prober(&b);
 	ck_assert(prober_view(b.prober, "mx1", &b.view));
 	ck_assert(b.view.held);
-	prober_hold(b.prober, "mx1", false);
+	prober_hold(b.prober, "mx1", false, NULL, NULL);
 	ck_assert(prober_view(b.prober, "mx1", &b.view));
 	ck_assert(!b.view.held);
 	/* No operator has asked for it: the configuration's word alone. */
@@ -204,6 +296,9 @@ int main(void)
 		"prober_restart", TEST(prober__keeps_its_state_over_a_restart),
 		TEST(prober__keeps_an_outage_over_a_restart),
 		TEST(prober__keeps_an_operators_hold_over_a_restart),
+		TEST(prober__says_that_it_is_held_when_that_is_on_disk),
+		TEST(prober__tells_who_waits_also_when_it_ends),
+		TEST(prober__says_that_it_could_not_be_written),
 		TEST(prober__starts_held_when_the_configuration_says_so),
 		TEST(prober__reads_what_a_record_says),
 		TEST(prober__takes_primaries_in_and_out_at_a_reload),
