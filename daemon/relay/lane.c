@@ -171,21 +171,28 @@ static size_t capacity(const struct lane *l)
 	return lane_limit(l) + ahead(l);
 }
 
+/* An operator's word makes many due at the same moment. */
+static bool is_before(const struct due_row *a, const struct due_row *b)
+{
+	return a->due_ms < b->due_ms ||
+	       (a->due_ms == b->due_ms && a->id < b->id);
+}
+
 /* The destination with the oldest due row of that class. */
 static struct dest *oldest(struct lane *l, enum window_class class,
 			   int64_t now_ms)
 {
+	struct due_row best_row = {0};
 	struct dest *best = NULL;
-	int64_t best_ms = 0;
 
 	LIST_FOR_EACH (it, &l->dests) {
 		struct dest *d = MX_CONTAINER_OF(it, struct dest, item);
 		const struct due_row *row = dest_peek(d, class, now_ms);
 
-		if (!row || (best && row->due_ms >= best_ms))
+		if (!row || (best && !is_before(row, &best_row)))
 			continue;
 		best = d;
-		best_ms = row->due_ms;
+		best_row = *row;
 	}
 	return best;
 }

@@ -349,8 +349,9 @@ static void rig_on_changed(struct job *job)
 	atomic_store((atomic_int *)job->data, 1);
 }
 
-/* An operator's word. */
-static inline void rig_change(struct rig *r, enum change what, uint64_t id)
+/* An operator's word, on n messages at once. */
+static inline void rig_change_all(struct rig *r, enum change what,
+				  const uint64_t *ids, size_t n)
 {
 	atomic_int done = 0;
 	struct job_change c = {
@@ -358,15 +359,21 @@ static inline void rig_change(struct rig *r, enum change what, uint64_t id)
 			.report = rig_on_changed,
 			.data = &done},
 		.change = what,
-		.ids = {id},
-		.n = 1,
+		.n = n,
 		.now_ms = clock_wall_ms(),
 	};
 
+	memcpy(c.ids, ids, n * sizeof(ids[0]));
 	writer_submit(r->writer, &c.job);
 	while (!atomic_load(&done))
 		usleep(100);
-	relay_kick(r->relay);
+	if (r->relay)
+		relay_kick(r->relay);
+}
+
+static inline void rig_change(struct rig *r, enum change what, uint64_t id)
+{
+	rig_change_all(r, what, &id, 1);
 }
 
 #endif

@@ -265,6 +265,34 @@ START_TEST(relay__holds_back_mail_of_a_domain_that_left_the_configuration)
 }
 END_TEST
 
+/* Two domains of one primary, whose mail is all due at the same moment. */
+START_TEST(relay__keeps_the_order_of_domains_that_an_operator_lets_go)
+{
+	const char *const rcpts[] = {"user@other.test", "user1@example.test"};
+	uint64_t ids[8];
+	char more[256];
+	struct rig r;
+
+	rig_init(&r, "");
+	snprintf(more, sizeof(more),
+		 "drain { max_connections = 1 }\n"
+		 "domain \"other.test\" { primary = \"127.0.0.1:%u\"\n"
+		 "	recipients = \"learn\" }\n",
+		 r.sink.port);
+	config_unref(r.config);
+	r.config = rig_config(&r, more, "example.test");
+	outbound_reload(r.outbound, r.config);
+	for (size_t i = 0; i < MX_ARRAY_SIZE(ids); i++)
+		ids[i] = rig_add(&r, &(struct rig_mail){.rcpts = rcpts[i % 2]});
+	rig_change_all(&r, CHANGE_RETRY, ids, MX_ARRAY_SIZE(ids));
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	for (size_t i = 0; i < MX_ARRAY_SIZE(ids); i++)
+		ck_assert_str_eq(r.sink.messages[i].rcpts, rcpts[i % 2]);
+	rig_done(&r);
+}
+END_TEST
+
 START_TEST(relay__sends_nothing_while_paused)
 {
 	struct rig r;
@@ -316,7 +344,7 @@ START_TEST(relay__is_held_by_a_hold_that_comes_after_drain_now)
 	name = r.config->primaries[0]->name;
 	rig_start(&r);
 	ck_assert(relay_drain_now(r.relay, "example.test"));
-	ck_assert(prober_hold(r.prober, name, true));
+	ck_assert(prober_hold(r.prober, name, true, NULL, NULL));
 	relay_hold(r.relay, name, true);
 	rig_add(&r, &(struct rig_mail){0});
 	rig_until(&r, is_long_up);
@@ -359,7 +387,8 @@ START_TEST(relay__a_primary_may_ask_for_its_mail_unless_it_is_held)
 	ck_assert(!relay_ask(r.relay, "other.test", &waiting, &held));
 	ck_assert(is_asked_for(&r, "example.test", &waiting) == false);
 	ck_assert_uint_eq(waiting, 2);
-	ck_assert(prober_hold(r.prober, r.config->primaries[0]->name, false));
+	ck_assert(prober_hold(r.prober, r.config->primaries[0]->name, false,
+			      NULL, NULL));
 	ck_assert(relay_pause(r.relay, "example.test", true));
 	ck_assert(is_asked_for(&r, "example.test", &waiting) == false);
 	ck_assert(relay_pause(r.relay, "example.test", false));
@@ -627,6 +656,7 @@ int main(void)
 		TEST(relay__sends_the_rest_at_once_when_told_of_too_many_recipients),
 		TEST(relay__sends_more_than_a_hundred_recipients_in_several_transactions),
 		TEST(relay__holds_back_mail_of_a_domain_that_left_the_configuration),
+		TEST(relay__keeps_the_order_of_domains_that_an_operator_lets_go),
 		TEST(relay__sends_nothing_while_paused),
 		TEST(relay__waits_for_drain_now_when_the_primary_is_held),
 		TEST(relay__is_held_by_a_hold_that_comes_after_drain_now),
