@@ -126,7 +126,7 @@ struct listener *listener_open(struct loop *l, const struct endpoint *at,
 	return t;
 }
 
-/* The control socket: nobody calls there. */
+/* The control socket is the one without a port. */
 struct listener *listener_open_unix(struct loop *l, const char *path MX_UNUSED,
 				    mode_t mode MX_UNUSED,
 				    gid_t group MX_UNUSED,

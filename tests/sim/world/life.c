@@ -115,6 +115,8 @@ static void meet(struct fault *f, bool begins)
 	truth_update();
 	say("%s %d %s", fault_names[f->kind], f->primary,
 	    begins ? "begins" : "ends");
+	if (fault_is_operator(f->kind))
+		operator_meet(f, begins);
 	if (fault_is_ours(f->kind)) {
 		rules_our_trouble();
 		while_it_lasts(f, begins);
@@ -227,11 +229,13 @@ void life_run(void)
 	plan_faults();
 	rules_begin();
 	client_start_all();
+	operator_begin();
 	sim_event_init(&life.look, SIM_WORLD, NULL, run_look);
 	sim_schedule(&life.look, 3 * SECOND);
 	say("life %d begins", W->lives);
 	how = run_daemon();
 	client_forget_all();
+	operator_forget();
 	save();
 	exit(how);
 }

@@ -1,7 +1,9 @@
 /*
  * The simulator: seeds, one after the other or many at once.
  *
- *	sim [-v] [-j JOBS] [-d DIR] [-c CONTROL] FIRST [COUNT]
+ *	sim [-vo] [-j JOBS] [-d DIR] [-c CONTROL] FIRST [COUNT]
+ *
+ * -v tells the story; -o: an operator takes part
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +28,7 @@ static const char *const control_names[CONTROLS] = {
 	[CONTROL_ALTER] = "alter", [CONTROL_LATE] = "late",
 	[CONTROL_CROWD] = "crowd", [CONTROL_CANARY] = "canary",
 	[CONTROL_ORDER] = "order", [CONTROL_STUCK] = "stuck",
+	[CONTROL_WORDS] = "words",
 };
 
 /* Of all jobs. */
@@ -40,7 +43,7 @@ static struct totals *all;
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: sim [-v] [-j JOBS] [-d DIR] [-c CONTROL] "
+	fprintf(stderr, "usage: sim [-vo] [-j JOBS] [-d DIR] [-c CONTROL] "
 			"FIRST [COUNT]\ncontrols:");
 	for (size_t i = 0; i < CONTROLS; i++)
 		fprintf(stderr, " %s", control_names[i]);
@@ -80,8 +83,9 @@ static void sum_up(void)
 
 static void tell_failure(uint64_t seed, const struct run_options *o)
 {
-	printf("seed %" PRIu64 " FAILED; replay: %s -v%s%s %" PRIu64 "\n", seed,
-	       program_invocation_name, o->control ? " -c " : "",
+	printf("seed %" PRIu64 " FAILED; replay: %s -v%s%s%s %" PRIu64 "\n",
+	       seed, program_invocation_name, o->words ? "o" : "",
+	       o->control ? " -c " : "",
 	       o->control ? control_names[o->control] : "", seed);
 	for (int i = 0; i < W->n_broken; i++)
 		printf("    %s\n", W->broken[i]);
@@ -170,9 +174,11 @@ int main(int argc, char **argv)
 
 	if (getenv("TMPDIR"))
 		o.top = getenv("TMPDIR");
-	while ((opt = getopt(argc, argv, "vj:d:c:")) != -1) {
+	while ((opt = getopt(argc, argv, "voj:d:c:")) != -1) {
 		if (opt == 'v')
 			o.verbose = true;
+		else if (opt == 'o')
+			o.words = true;
 		else if (opt == 'j')
 			jobs = (unsigned)strtoul(optarg, NULL, 10);
 		else if (opt == 'd')
@@ -185,6 +191,7 @@ int main(int argc, char **argv)
 	if (optind >= argc || control < 0 || jobs < 1 || jobs > JOBS_MAX)
 		return usage();
 	o.control = (enum control)control;
+	o.words |= control == CONTROL_WORDS;
 	first = strtoull(argv[optind], NULL, 10);
 	if (optind + 1 < argc)
 		count = strtoull(argv[optind + 1], NULL, 10);

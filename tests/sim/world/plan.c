@@ -291,6 +291,24 @@ static void add_ours(void)
 	W->set.clock_moves |= k == FAULT_CLOCK;
 }
 
+/* Drawn apart from all the rest: a seed without words is the same world. */
+static void draw_words(void)
+{
+	for (int i = (int)between(1, 5); i > 0; i--) {
+		int primary = (int)between(0, W->n_primaries - 1);
+		enum fault_kind k = (enum fault_kind)ONE_OF(
+			FAULT_PAUSED, FAULT_HELD, FAULT_QUEUE_HELD, FAULT_WORD,
+			FAULT_WORD);
+		int64_t us = between(10 * SECOND, 30 * MINUTE);
+
+		if (k == FAULT_WORD)
+			us = SECOND;
+		add_fault(k, primary, draw_moment(), us)->value =
+			between(0, 1 << 20);
+		W->set.holds_queue |= k == FAULT_QUEUE_HELD;
+	}
+}
+
 static void draw_faults(enum scale scale)
 {
 	int n_ours = chance(45) ? 0 : (int)between(1, 4);
@@ -397,5 +415,8 @@ void plan_make(uint64_t seed)
 	draw_domains();
 	draw_faults(scale);
 	draw_mails();
+	state = seed ^ 0x6f70657261746f72U;
+	if (W->words)
+		draw_words();
 	W->deadline_us = W->plan_end_us + allowance_us();
 }

@@ -5,6 +5,7 @@
  *	canary   alone, until as many as configured went through
  *	limits   connections, mails over one, mails a minute
  *	order    the oldest first, within what is old and what is fresh
+ *	held     nothing goes to a primary whose mail an operator holds back
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 enum {
 	SETTLE_S = 60, /* old and fresh meet within this much of a recovery */
 	PUT_OFF_S = 3600, /* the longest wait of a message for its next try */
+	WORD_S = 30,      /* what is under way may go on */
 	HUNG_S = 25, /* in less nobody finds a primary down, and up again */
 	ONE_MINUTE_US = 60000000,
 };
@@ -107,7 +109,7 @@ static void expect_mail(struct primary *p, int number)
 	/* With mail that is refused the breaker may be open at any time, and
 	 * with a clock that was set back mail is not due. */
 	if (!any_ready(number) || p->episode & HANGS || W->set.n_refused ||
-	    W->set.clock_moves)
+	    W->set.clock_moves || W->set.holds_queue)
 		return;
 	p->waits_since_us = sim_now_us();
 	p->limit_us = sim_now_us() + promise_us(p);
@@ -242,6 +244,7 @@ void rules_begin(void)
 		p->last_mail_us = 0;
 		p->waits_since_us = 0;
 		p->canary_left = 0;
+		p->paused_us = 0; /* a hold outlives us, a pause does not */
 		look_back(p, i);
 		if (truth_is_good(i))
 			comes_back(p, i);
@@ -330,7 +333,8 @@ static void judge_order(struct primary *p, int number, int mail)
 	int most = W->set.max_connections;
 
 	if (p->is_messy || was_put_off(p) || W->set.clock_moves ||
-	    !p->good_since_us || !goes_to_one(younger) || younger->n_acked != 1)
+	    W->set.holds_queue || !p->good_since_us || !goes_to_one(younger) ||
+	    younger->n_acked != 1)
 		return;
 	for (int i = 0; i < W->n_mails; i++) {
 		struct mail *older = &W->mails[i];
@@ -348,11 +352,32 @@ static void judge_order(struct primary *p, int number, int mail)
 	}
 }
 
+/* --- held ----------------------------------------------------------------- */
+
+void rules_stopped(const struct fault *f, bool stopped)
+{
+	struct primary *p = &W->primaries[f->primary];
+	int64_t *since_us = f->kind == FAULT_HELD ? &p->held_us : &p->paused_us;
+
+	*since_us = stopped ? sim_now_us() : 0;
+}
+
+static void judge_held(const struct primary *p, int number, int mail)
+{
+	int64_t since_us = MX_MAX(p->paused_us, p->held_us);
+
+	if (since_us && sim_now_us() > since_us + WORD_S * SECOND)
+		broken("primary %d: mail %d goes, though it is %s since %.3f s",
+		       number, mail, p->held_us ? "held" : "paused",
+		       (double)since_us / 1e6);
+}
+
 void rules_mail_begins(int number, int mail, int used)
 {
 	struct primary *p = &W->primaries[number];
 
 	say("primary %d is offered mail %d", number, mail);
+	judge_held(p, number, mail);
 	judge_soon(p, number);
 	judge_limits(p, number, used);
 	judge_rate(p, number);

@@ -156,6 +156,7 @@ void run_seed(uint64_t seed, const struct run_options *o)
 	memset(W, 0, sizeof(*W));
 	W->control = o->control;
 	W->verbose = o->verbose;
+	W->words = o->words;
 	make_dir(o->top);
 	plan_make(seed);
 	conf_write();

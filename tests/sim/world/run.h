@@ -6,6 +6,7 @@
 
 struct run_options {
 	enum control control;
+	bool words;          /* an operator takes part */
 	bool verbose, tells; /* tells: the daemon's last words, on failure */
 	const char *top;     /* directory, best in memory */
 };

@@ -32,6 +32,8 @@ const char *const fault_names[FAULT_KINDS] = {
 	[FAULT_CUTS] = "cuts",
 	[FAULT_LOST_REPLY] = "lost-reply",
 	[FAULT_CROWDED] = "crowded",
+	[FAULT_PAUSED] = "paused",
+	[FAULT_HELD] = "held",
 	[FAULT_CRASH] = "crash",
 	[FAULT_FAILPOINT] = "failpoint",
 	[FAULT_RESTART] = "restart",
@@ -40,6 +42,8 @@ const char *const fault_names[FAULT_KINDS] = {
 	[FAULT_DISK_EIO] = "disk-eio",
 	[FAULT_DISK_FULL] = "disk-full",
 	[FAULT_CLOCK] = "clock",
+	[FAULT_QUEUE_HELD] = "queue-held",
+	[FAULT_WORD] = "word",
 };
 
 static uint64_t bits[PRIMARIES_MAX], ours;
@@ -60,6 +64,11 @@ bool fault_is_dns(enum fault_kind k)
 bool fault_is_ours(enum fault_kind k)
 {
 	return k >= FAULT_CRASH;
+}
+
+bool fault_is_operator(enum fault_kind k)
+{
+	return k == FAULT_PAUSED || k == FAULT_HELD || k >= FAULT_QUEUE_HELD;
 }
 
 void truth_update(void)

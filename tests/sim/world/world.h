@@ -8,6 +8,7 @@
  *	conf.c		the daemon's configuration of that plan
  *	truth.c		what is wrong with a primary at a time; DNS
  *	client.c	senders
+ *	operator.c	somebody at the control socket
  *	server.c	primaries: SMTP;  server_say.c: their answers
  *	ledger.c	what was kept, what was taken; content
  *	rules.c		what may never be, judged while it happens
@@ -75,6 +76,9 @@ enum fault_kind {
 	FAULT_CUTS,       /* connections are cut anywhere */
 	FAULT_LOST_REPLY, /* took it, and is gone before it says so */
 	FAULT_CROWDED,    /* 421 above one connection */
+	/* an operator holds its mail back */
+	FAULT_PAUSED, /* drain pause */
+	FAULT_HELD,   /* primary hold */
 	/* our own machine */
 	FAULT_CRASH,
 	FAULT_FAILPOINT, /* dies at a named place */
@@ -84,6 +88,9 @@ enum fault_kind {
 	FAULT_DISK_EIO,
 	FAULT_DISK_FULL,
 	FAULT_CLOCK,
+	/* an operator's words that are for all mail, or for the moment */
+	FAULT_QUEUE_HELD,
+	FAULT_WORD,
 	FAULT_KINDS
 };
 
@@ -95,6 +102,7 @@ struct fault {
 	int64_t from_us, until_us;
 	int64_t value; /* seconds off, hours of clock, the failpoint ... */
 	bool done;     /* what happens once has happened */
+	bool undone;   /* an operator's word was taken back */
 };
 
 struct host {
@@ -126,6 +134,8 @@ struct primary {
 	int64_t waits_since_us; /* for its first delivery; 0 = not */
 	int64_t limit_us;       /* until when it must have come */
 	int64_t last_mail_us;   /* for the rate; 0 = none counts */
+	/* since when an operator has heard that its mail waits; 0 = not */
+	int64_t paused_us, held_us;
 	uint64_t taken;
 };
 
@@ -176,6 +186,7 @@ struct settings { /* of the daemon, drawn by the seed */
 	int64_t hard_limit_h, retention_h;
 	bool clock_wall, bounce_all;
 	bool clock_moves; /* somebody sets it: due times are no order */
+	bool holds_queue; /* somebody holds mail: its time is no order */
 	int n_refused;    /* recipients that their primary never takes */
 	int64_t max_bytes_mib;
 };
@@ -192,6 +203,7 @@ enum control {
 	CONTROL_CANARY,
 	CONTROL_ORDER,
 	CONTROL_STUCK,
+	CONTROL_WORDS, /* an operator who does not do what he says */
 	CONTROLS
 };
 
@@ -199,6 +211,7 @@ struct world {
 	uint64_t seed;
 	enum control control;
 	bool verbose;
+	bool words; /* an operator takes part */
 	char dir[256];
 	struct settings set;
 	int n_primaries, n_domains, n_faults, n_mails;
@@ -244,9 +257,16 @@ bool truth_is_down(int primary); /* no connection comes to RCPT */
 void truth_update(void);         /* a fault has begun or ended */
 void truth_begin(void);          /* DNS and connections of this life */
 
+bool fault_is_operator(enum fault_kind k); /* said at the socket */
+
 /* --- client.c ------------------------------------------------------------- */
 void client_start_all(void); /* at the beginning of a life */
 void client_forget_all(void);
+
+/* --- operator.c ----------------------------------------------------------- */
+void operator_begin(void); /* of a life: what is still to be taken back */
+void operator_meet(struct fault *f, bool begins);
+void operator_forget(void);
 
 /* --- server.c ------------------------------------------------------------- */
 struct wire_end;
@@ -287,6 +307,9 @@ void say(const char *fmt, ...) MX_PRINTF(1, 2);  /* -v: a line of the story */
 void rules_begin(void);                          /* of a life */
 void rules_look(int primary, enum fault_kind k); /* a fault began or ended */
 void rules_our_trouble(void);
+/* The daemon has said that a primary's mail waits; or is told that it may go.
+ */
+void rules_stopped(const struct fault *f, bool stopped);
 void rules_mail_begins(int primary, int mail, int used);
 void rules_taken(int primary);
 
