@@ -4,7 +4,8 @@
 #include "mxhold/mail/xtext.h"
 
 enum {
-	DECODED_MAX = 1024
+	DECODED_MAX = 1024,
+	ENVID_MAX_SHOWN = 500 /* more than 100 comes by an import alone */
 };
 
 /* RFC 3464 2.3.4: three numbers without leading zeros. */
@@ -118,7 +119,7 @@ static void put_envid(struct dsn_writer *w, struct slice envid)
 	dsn_put(w, "Original-Envelope-Id: ");
 	dsn_put_clean(w,
 		      xtext_decode(envid, &plain) ? envid : buf_slice(&plain),
-		      DECODED_MAX);
+		      ENVID_MAX_SHOWN);
 	dsn_put(w, "\r\n");
 }
 

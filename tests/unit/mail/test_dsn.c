@@ -192,6 +192,7 @@ START_TEST(dsn__cuts_endless_remote_text)
 	/* DSN-28 */
 	case_init(&c);
 	memset(reply, 'x', sizeof(reply));
+	c.env.envid = slice_make(reply, 1000); /* of an imported message */
 	memcpy(reply, "550 ", 4);
 	for (int i = 2000; i < 100000; i += 1000)
 		reply[i] = '\n';
