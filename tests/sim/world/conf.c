@@ -121,3 +121,19 @@ void conf_write(void)
 	}
 	fclose(f);
 }
+
+void conf_change(int64_t value)
+{
+	static const int rates[] = {0, 0, 30, 120};
+	struct settings *s = &W->set;
+
+	W->set_before = *s;
+	W->changed_us = sim_now_us();
+	s->max_connections = 1 + (int)(value % 8);
+	s->per_connection = 1 + (int)(value / 8 % 20);
+	s->rate = rates[value / 160 % 4];
+	s->fresh_share = (int)(value / 640 % 101);
+	say("at most %d connections, %d mails over one, %d a minute",
+	    s->max_connections, s->per_connection, s->rate);
+	conf_write();
+}

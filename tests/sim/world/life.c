@@ -94,6 +94,10 @@ static void once(struct fault *f)
 	case FAULT_RELOAD:
 		sim_kill(SIGHUP);
 		break;
+	case FAULT_CHANGED:
+		conf_change(f->value);
+		sim_kill(SIGHUP);
+		break;
 	case FAULT_CLOCK:
 		sim_set_wall_ms(sim_wall_ms() + f->value);
 		break;

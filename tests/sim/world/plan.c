@@ -291,22 +291,28 @@ static void add_ours(void)
 	W->set.clock_moves |= k == FAULT_CLOCK;
 }
 
+static void draw_word(void)
+{
+	int primary = (int)between(0, W->n_primaries - 1);
+	enum fault_kind k = (enum fault_kind)ONE_OF(FAULT_PAUSED, FAULT_HELD,
+						    FAULT_QUEUE_HELD,
+						    FAULT_WORD, FAULT_WORD);
+	int64_t us = between(10 * SECOND, 30 * MINUTE);
+
+	if (k == FAULT_WORD)
+		us = SECOND;
+	add_fault(k, primary, draw_moment(), us)->value = between(0, 1 << 20);
+	W->set.holds_queue |= k == FAULT_QUEUE_HELD;
+}
+
 /* Drawn apart from all the rest: a seed without words is the same world. */
 static void draw_words(void)
 {
-	for (int i = (int)between(1, 5); i > 0; i--) {
-		int primary = (int)between(0, W->n_primaries - 1);
-		enum fault_kind k = (enum fault_kind)ONE_OF(
-			FAULT_PAUSED, FAULT_HELD, FAULT_QUEUE_HELD, FAULT_WORD,
-			FAULT_WORD);
-		int64_t us = between(10 * SECOND, 30 * MINUTE);
-
-		if (k == FAULT_WORD)
-			us = SECOND;
-		add_fault(k, primary, draw_moment(), us)->value =
+	for (int i = (int)between(1, 5); i > 0; i--)
+		draw_word();
+	for (int i = chance(40) ? (int)between(1, 3) : 0; i > 0; i--)
+		add_fault(FAULT_CHANGED, 0, draw_moment(), SECOND)->value =
 			between(0, 1 << 20);
-		W->set.holds_queue |= k == FAULT_QUEUE_HELD;
-	}
 }
 
 static void draw_faults(enum scale scale)

@@ -18,6 +18,7 @@ enum {
 	SETTLE_S = 60, /* old and fresh meet within this much of a recovery */
 	PUT_OFF_S = 3600, /* the longest wait of a message for its next try */
 	WORD_S = 30,      /* what is under way may go on */
+	CHANGED_S = 60,   /* either of two limits may hold */
 	HUNG_S = 25, /* in less nobody finds a primary down, and up again */
 	ONE_MINUTE_US = 60000000,
 };
@@ -272,9 +273,29 @@ static int count_sessions(const struct primary *p, int number)
 	return server_sessions(number, sim_now_us() - HUNG_S * SECOND);
 }
 
+static bool was_changed(void)
+{
+	return W->changed_us &&
+	       sim_now_us() < W->changed_us + CHANGED_S * SECOND;
+}
+
+/* The kinder of two, while it is not known which. */
+static struct settings limits(void)
+{
+	struct settings s = W->set;
+	const struct settings *b = &W->set_before;
+
+	if (!was_changed())
+		return s;
+	s.max_connections = MX_MAX(s.max_connections, b->max_connections);
+	s.per_connection = MX_MAX(s.per_connection, b->per_connection);
+	s.rate = s.rate && b->rate ? MX_MAX(s.rate, b->rate) : 0;
+	return s;
+}
+
 static void judge_limits(struct primary *p, int number, int used)
 {
-	const struct settings *s = &W->set;
+	const struct settings now = limits(), *s = &now;
 	int most = W->control == CONTROL_CROWD ? 0 : s->max_connections;
 	int sessions = count_sessions(p, number);
 
@@ -292,15 +313,16 @@ static void judge_limits(struct primary *p, int number, int used)
 static void judge_rate(struct primary *p, int number)
 {
 	int64_t apart_us, last_us = p->last_mail_us;
+	int rate = limits().rate;
 
 	p->last_mail_us = sim_now_us();
-	if (!W->set.rate || !last_us)
+	if (!rate || !last_us)
 		return;
-	apart_us = ONE_MINUTE_US / W->set.rate;
+	apart_us = ONE_MINUTE_US / rate;
 	if (apart_us > SECOND && sim_now_us() - last_us < apart_us * 8 / 10)
 		broken("primary %d: %" PRId64 " ms after the last mail, at a "
 		       "rate of %d a minute",
-		       number, (sim_now_us() - last_us) / 1000, W->set.rate);
+		       number, (sim_now_us() - last_us) / 1000, rate);
 }
 
 /* --- order ---------------------------------------------------------------- */
@@ -330,7 +352,8 @@ static bool is_one_class(const struct primary *p, const struct mail *older,
 static void judge_order(struct primary *p, int number, int mail)
 {
 	struct mail *younger = &W->mails[mail];
-	int most = W->set.max_connections;
+	int most =
+		MX_MAX(W->set.max_connections, W->set_before.max_connections);
 
 	if (p->is_messy || was_put_off(p) || W->set.clock_moves ||
 	    W->set.holds_queue || !p->good_since_us || !goes_to_one(younger) ||

@@ -44,6 +44,7 @@ const char *const fault_names[FAULT_KINDS] = {
 	[FAULT_CLOCK] = "clock",
 	[FAULT_QUEUE_HELD] = "queue-held",
 	[FAULT_WORD] = "word",
+	[FAULT_CHANGED] = "changed",
 };
 
 static uint64_t bits[PRIMARIES_MAX], ours;
@@ -68,7 +69,8 @@ bool fault_is_ours(enum fault_kind k)
 
 bool fault_is_operator(enum fault_kind k)
 {
-	return k == FAULT_PAUSED || k == FAULT_HELD || k >= FAULT_QUEUE_HELD;
+	return k == FAULT_PAUSED || k == FAULT_HELD || k == FAULT_QUEUE_HELD ||
+	       k == FAULT_WORD;
 }
 
 void truth_update(void)

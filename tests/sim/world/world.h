@@ -91,6 +91,7 @@ enum fault_kind {
 	/* an operator's words that are for all mail, or for the moment */
 	FAULT_QUEUE_HELD,
 	FAULT_WORD,
+	FAULT_CHANGED, /* a reload, with other limits */
 	FAULT_KINDS
 };
 
@@ -213,7 +214,8 @@ struct world {
 	bool verbose;
 	bool words; /* an operator takes part */
 	char dir[256];
-	struct settings set;
+	struct settings set, set_before; /* before the last change */
+	int64_t changed_us;              /* when that was; 0 = never */
 	int n_primaries, n_domains, n_faults, n_mails;
 	struct primary primaries[PRIMARIES_MAX];
 	int domain_primary[DOMAINS_MAX];
@@ -246,6 +248,8 @@ extern struct world *W;
 void plan_make(uint64_t seed);
 void conf_write(void); /* and the lists of recipients */
 const char *conf_path(void);
+/* Other limits, by that number; a reload will find them. */
+void conf_change(int64_t value);
 
 /* --- truth.c -------------------------------------------------------------- */
 bool fault_is_down(enum fault_kind k); /* no connection comes to RCPT */
