@@ -3,9 +3,11 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct cert {
 	X509 *x;
@@ -27,7 +29,8 @@ static void add_names(X509 *x, const char *const *names)
 		GENERAL_NAME *g = GENERAL_NAME_new();
 		ASN1_IA5STRING *text = ASN1_IA5STRING_new();
 		must(ASN1_STRING_set(text, *names, -1), "name");
-		GENERAL_NAME_set0_value(g, GEN_DNS, text);
+		GENERAL_NAME_set0_value(
+			g, strchr(*names, '@') ? GEN_EMAIL : GEN_DNS, text);
 		must(sk_GENERAL_NAME_push(all, g), "names");
 	}
 	must(X509_add1_ext_i2d(x, NID_subject_alt_name, all, 0,
@@ -52,7 +55,8 @@ struct cert *cert_new(const struct cert_wish *wish, const struct cert *issuer)
 	struct cert *c = calloc(1, sizeof(*c));
 	const char *cn = wish->cn ? wish->cn : "test";
 	int any = wish->from_days || wish->to_days;
-	c->key = EVP_EC_gen("P-256");
+	c->key = wish->rsa_bits ? EVP_RSA_gen(wish->rsa_bits)
+				: EVP_EC_gen("P-256");
 	c->x = X509_new();
 	must(c->key && c->x, "key");
 	X509_set_version(c->x, X509_VERSION_3);

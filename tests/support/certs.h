@@ -12,9 +12,11 @@ struct cert;
 
 struct cert_wish {
 	const char *cn;           /* NULL = "test" */
-	const char *const *names; /* DNS names, NULL-terminated; or NULL */
+	const char *const *names; /* DNS names, NULL-terminated; or NULL; with
+				   * an @ it is one of mail */
 	int from_days, to_days;   /* from today; both 0 = -1 .. 30 */
 	int is_ca;
+	unsigned rsa_bits; /* 0 = a key on P-256 */
 };
 
 /* issuer NULL: signed by itself. */

@@ -69,6 +69,12 @@ START_TEST(context__refuses_a_key_that_does_not_fit)
 	refused(&pair, "does not fit");
 	refused(&pair, key[1]);
 	refused(&pair, cert[0]);
+	/* nor one of another kind */
+	struct cert *rsa =
+		cert_new(&(struct cert_wish){.rsa_bits = 2048}, NULL);
+	cert_write(rsa, NULL, cert[1], key[1]);
+	refused(&pair, "does not fit");
+	cert_free(rsa);
 	remove_pairs();
 }
 END_TEST
@@ -159,6 +165,7 @@ START_TEST(client_context__refuses_what_does_not_work)
 	ck_assert_ptr_nonnull(strstr(err.text, "/nonexistent"));
 	ck_assert_ptr_null(
 		tls_context_client("system", cert[0], NULL, NULL, &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "needs its key"));
 	ck_assert_ptr_null(
 		tls_context_client("system", NULL, key[0], NULL, &err));
 	ck_assert_ptr_null(

@@ -1,8 +1,10 @@
 /* Whom the client believes: names, pins, TLSA records, SNI. */
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "mxhold/base/text.h"
+#include "tls_internal.h"
 #include "unit/net/tls_rig.h"
 #include "unit/net/twice.h"
 
@@ -41,6 +43,7 @@ static const struct {
 	{"x", "m*.example.com", "mx.example.com", "ostname mismatch"},
 	{"x", "mx.*.com", "mx.example.com", "ostname mismatch"},
 	{"x", "*.*.com", "mx.example.com", "ostname mismatch"},
+	{"x", "mx.example", "192.0.2.1", "IP address mismatch"},
 };
 
 /* TLS-45, TLS-46 */
@@ -65,11 +68,13 @@ static const struct {
 } named[] = {
 	{{"mx.example"}, "its certificate names mx.example"},
 	{{"a.example", "*.b.example"}, "names a.example, *.b.example"},
-	{{NULL}, "names no host"},
+	{{NULL}, "names no host (its common name counts not)"},
+	{{"root@mx.example"}, "names no host (its common name counts not)"},
+	{{"root@mx.example", "a.example"}, "names a.example"},
 	{{"sixty-three-octets-are-as-long-as-any-label-of-a-name-may-be-xxx.a",
 	  "another-name-of-some-length.example", "a-third-one.example"},
 	 "names sixty-three-octets-are-as-long-as-any-label-of-a-name-may-be-"
-	 "xxx.a, another-name-of-some-lengt"},
+	 "xxx.a, another-name-of-some-length"},
 	{{"e\033[2Jvil\n.example"}, "names e?[2Jvil?.example"},
 };
 
@@ -84,7 +89,13 @@ START_TEST(verify__tells_whom_the_certificate_names)
 	if (!named[_i].names[0])
 		wish.names = NULL;
 	tls_rig_open(&t, ca, cert_new(&wish, ca));
-	expect_doubt(&peer, TLS_DOUBT_NAME, named[_i].told);
+	tls_rig_shake(&t, &peer);
+	const struct tls_info *i = stream_tls(t.client.s);
+	ck_assert_int_eq(i->doubt, TLS_DOUBT_NAME);
+	/* told to the end, and nothing behind it */
+	ck_assert_str_eq(strstr(i->problem, "names "),
+			 strstr(named[_i].told, "names "));
+	tls_rig_close(&t);
 }
 END_TEST
 
@@ -129,10 +140,29 @@ START_TEST(verify__refuses_an_unknown_authority)
 }
 END_TEST
 
+/* Its authority is in the chain, but nobody has told us of it. */
+START_TEST(verify__refuses_an_authority_that_comes_with_the_certificate)
+{
+	struct cert *ca = cert_authority("somebody else");
+	struct cert *ours = cert_authority("the only one");
+	struct tls_peer peer = {
+		.verify = TLS_VERIFY_NAME, .names = mx, .n_names = 1};
+	tls_rig_open(&t, ca, cert_for("mx.example", ca));
+	cert_write(ours, NULL, t.ca_file, NULL);
+	tls_context_unref(t.client_ctx);
+	t.client_ctx = tls_context_client(t.ca_file, NULL, NULL, NULL, NULL);
+	expect_doubt(&peer, TLS_DOUBT_ISSUER, "self-signed certificate in");
+	cert_free(ours);
+}
+END_TEST
+
+static const enum tls_verify by_name[] = {TLS_VERIFY_NAME, TLS_VERIFY_MAYBE,
+					  TLS_VERIFY_DANE};
+
 START_TEST(verify__needs_a_name_to_compare)
 {
 	tls_rig_open(&t, NULL, NULL);
-	struct tls_peer peer = {.verify = TLS_VERIFY_NAME};
+	struct tls_peer peer = {.verify = by_name[_i]};
 	tls_rig_start(&t, &peer);
 	witness_until(&t.client, "end(tls-failed)");
 	tls_rig_close(&t);
@@ -152,6 +182,40 @@ START_TEST(verify__asks_nothing_of_an_opportunistic_peer)
 	ck_assert_str_eq(i->peer_name, "CN=test");
 	ck_assert_str_eq(i->version, "TLSv1.3");
 	ck_assert_ptr_nonnull(strstr(i->cipher, "TLS_"));
+	tls_rig_close(&t);
+}
+END_TEST
+
+/* A server that knows nothing better than Diffie-Hellman of 1024 bits. */
+static void open_to_an_old_server(void)
+{
+	struct cert_wish wish = {.rsa_bits = 2048};
+	tls_rig_open(&t, NULL, cert_new(&wish, NULL));
+	SSL_CTX *ssl = tls_context_ssl(t.server_ctx);
+	SSL_CTX_set_security_level(ssl, 0);
+	SSL_CTX_set_max_proto_version(ssl, TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(ssl, "DHE-RSA-AES128-GCM-SHA256");
+	SSL_CTX_set_dh_auto(ssl, 2);
+}
+
+static const struct {
+	enum tls_verify verify;
+	bool speaks;
+} olds[] = {
+	{TLS_VERIFY_NONE, true},
+	{TLS_VERIFY_MAYBE, true},
+	{TLS_VERIFY_NAME, false},
+};
+
+/* TLS-12: what nobody proves may as well be old. */
+START_TEST(verify__speaks_to_an_old_server_when_nothing_is_asked_of_it)
+{
+	struct tls_peer peer = {
+		.verify = olds[_i].verify, .names = mx, .n_names = 1};
+	open_to_an_old_server();
+	tls_rig_shake(&t, &peer);
+	ck_assert_msg((stream_tls(t.client.s) != NULL) == olds[_i].speaks, "%s",
+		      t.client.why);
 	tls_rig_close(&t);
 }
 END_TEST
@@ -473,8 +537,11 @@ int main(void)
 		TEST(verify__takes_any_of_several_names),
 		TWICE(verify__refuses_what_is_out_of_date),
 		TWICE(verify__refuses_an_unknown_authority),
-		TEST(verify__needs_a_name_to_compare),
+		TEST(verify__refuses_an_authority_that_comes_with_the_certificate),
+		LOOP(verify__needs_a_name_to_compare, by_name),
 		TEST(verify__asks_nothing_of_an_opportunistic_peer),
+		LOOP(verify__speaks_to_an_old_server_when_nothing_is_asked_of_it,
+		     olds),
 		LOOP(verify__tells_an_opportunistic_client_what_the_check_would_say,
 		     maybes),
 		LOOP(verify__compares_the_pin_with_the_public_key, pins),
