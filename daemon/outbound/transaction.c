@@ -30,8 +30,6 @@ void transaction_done(struct session *s)
 
 void transaction_tell(struct session *s)
 {
-	if (s->state == SESSION_SENDING)
-		s->state = s->t.result.broken ? SESSION_OVER : SESSION_IDLE;
 	s->events.on_sent(s->data, &s->t.result);
 }
 
@@ -218,7 +216,6 @@ static void handover_reply(struct session *s, const struct smtp_reply *reply)
 		return; /* with XCLIENT the dialogue starts anew: READY */
 	}
 	s->no_handover = true;
-	s->xclient[0] = 0;
 	if (xclient && t->next_command > 1) {
 		/* Half of it is in force. */
 		break_off(s, reply, "XCLIENT refused");

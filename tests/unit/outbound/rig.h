@@ -39,7 +39,7 @@ struct rig {
 	size_t piece, at;
 	unsigned repeats;
 	bool fail_body, body_later;
-	bool close_in_upcall;
+	bool close_in_upcall, quit_in_upcall;
 };
 
 static void rig_on_guard(void *data)
@@ -109,6 +109,10 @@ static void rig_on_body(void *data)
 	r->bodies++;
 	if (r->close_in_upcall) {
 		session_close(r->session);
+		r->session = NULL;
+		loop_stop(r->loop);
+	} else if (r->quit_in_upcall) {
+		session_quit(r->session);
 		r->session = NULL;
 		loop_stop(r->loop);
 	} else if (r->fail_body) {
@@ -209,6 +213,29 @@ static inline void rig_make_tls(struct rig *r)
 			 0);
 	r->tls = tls_context_server(&pair, 1, "1.2", &err);
 	ck_assert_msg(r->tls != NULL, "%s", err.text);
+}
+
+/* The pin is computed by the openssl command, not by our own code. */
+static inline bool rig_pin(const struct rig *r, char *pin, size_t room)
+{
+	char command[512];
+	char hex[80] = "";
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+		 "openssl x509 -in %s/cert.pem -pubkey -noout 2>/dev/null | "
+		 "openssl pkey -pubin -outform der 2>/dev/null | "
+		 "sha256sum",
+		 r->dir);
+	f = popen(command, "r");
+	if (!f)
+		return false;
+	if (!fgets(hex, sizeof(hex), f))
+		hex[0] = 0;
+	pclose(f);
+	hex[64] = 0;
+	snprintf(pin, room, "sha256:%s", hex);
+	return strncmp(hex, "e3b0c44298fc1c14", 16) != 0; /* of nothing */
 }
 
 static inline void rig_done(struct rig *r)

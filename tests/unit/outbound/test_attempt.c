@@ -321,6 +321,8 @@ START_TEST(attempt__ends_in_its_total_time)
 	ck_assert_uint_eq(r.failed, 1);
 	ck_assert_int_eq(r.failure.stage, STAGE_BANNER);
 	ck_assert_ptr_nonnull(strstr(r.failure.text, "200 ms"));
+	while (!list_empty(&server.open))
+		rig_idle(&r, 10);
 	scripted_stop(&server);
 	rig_done(&r);
 }
@@ -376,7 +378,10 @@ START_TEST(attempt__goes_as_deep_as_asked)
 	rig_must_open(&r);
 	session_quit(r.session);
 	r.session = NULL;
-	rig_idle(&r, 200);
+	while (server.n_clients == 0 || !list_empty(&server.open))
+		rig_idle(&r, 10);
+	ck_assert_int_eq(scripted_heard(&server, "QUIT"),
+			 depths[_i].depth != PROBE_TCP);
 	ck_assert_int_eq(scripted_heard(&server, "EHLO"), depths[_i].ehlo);
 	ck_assert_int_eq(scripted_heard(&server, "STARTTLS"),
 			 depths[_i].starttls);

@@ -395,6 +395,28 @@ START_TEST(attempt__says_quit_to_whom_it_leaves)
 }
 END_TEST
 
+/* TX-20: not long. */
+START_TEST(attempt__waits_a_while_for_the_answer_to_quit)
+{
+	static const char *const mute[] = {"S:220 a", EHLO_PLAIN, "STALL",
+					   NULL};
+	static const char *const *const scripts[] = {mute, NULL};
+	struct scripted server;
+	struct rig r;
+
+	rig_init(&r);
+	scripted_start(&server, r.loop, scripts, NULL);
+	rig_add(&r, &server);
+	r.target.command_timeout = 1000;
+	rig_must_open(&r);
+	session_quit(r.session);
+	r.session = NULL;
+	wait_for_nobody(&r, &server);
+	scripted_stop(&server);
+	rig_done(&r);
+}
+END_TEST
+
 /* --- once it is open --------------------------------------------------- */
 
 static void be_patient(struct rig *r)
@@ -447,5 +469,6 @@ int main(void)
 		TEST(attempt__tells_of_broken_tls_when_clear_fails_too),
 		LOOP(attempt__tells_of_two_failures_the_later_one, failures),
 		LOOP(attempt__says_quit_to_whom_it_leaves, partings),
+		TEST(attempt__waits_a_while_for_the_answer_to_quit),
 		TEST(attempt__leaves_an_idle_session_in_peace));
 }

@@ -592,6 +592,66 @@ START_TEST(lookup__leads_to_a_verified_session)
 }
 END_TEST
 
+static const struct {
+	enum primary_tls tls;
+	bool by_mx;
+	const char *enhanced;
+} routes[] = {
+	{PRIMARY_TLS_PIN, true, "2.0.0"},
+	{PRIMARY_TLS_VERIFY, true, "5.7.10"},
+	{PRIMARY_TLS_VERIFY, false, "2.0.0"},
+};
+
+/* TLS-30: a name that anybody may have put into DNS proves nothing; a key
+ * does, whatever its host is called. */
+START_TEST(lookup__sends_requiretls_mail_to_no_host_of_an_unsigned_mx)
+{
+	static const char *const script[] = {
+		"S:220 a",    "C:EHLO",           "S:250-a", "S:250 STARTTLS",
+		"C:STARTTLS", "S:220 go",         "TLS",     "C:EHLO",
+		"S:250-a",    "S:250 REQUIRETLS", "C:MAIL",  "S:250 ok",
+		"C:RCPT",     "S:250 ok",         "C:DATA",  "S:354 go",
+		"BODY",       "S:250 2.0.0 ok",   NULL};
+	static const char *const *const scripts[] = {script, NULL};
+	static const struct dns_row local[] = {
+		{"example.org", DNS_ROW_MX, 10, "mx1.example.org"},
+		{"mx1.example.org", DNS_ROW_A, 0, "127.0.0.1"},
+		{NULL, 0, 0, NULL}};
+	struct recipient to = {.address = SLICE("b@example.com")};
+	struct smtp_send m = {.sender = SLICE("a@example.org"),
+			      .rcpts = &to,
+			      .n_rcpts = 1,
+			      .size = 10,
+			      .requiretls = true};
+	struct scripted server;
+	struct looked_up l;
+	char ca[96], pin[96];
+
+	init(&l);
+	l.dns.rows = local;
+	rig_make_tls(&l.r);
+	snprintf(ca, sizeof(ca), "%s/cert.pem", l.r.dir);
+	ck_assert(rig_pin(&l.r, pin, sizeof(pin)));
+	scripted_start(&server, l.r.loop, scripts, l.r.tls);
+	if (routes[_i].by_mx)
+		by_mx(&l, "example.org");
+	else
+		configured(&l, 0, "mx1.example.org", 0);
+	l.r.primary.port = server.at.port;
+	l.r.primary.tls = routes[_i].tls;
+	l.r.primary.ca = ca;
+	l.r.primary.pin = pin;
+	rig_must_open(&l.r);
+	session_send(l.r.session, &m, NULL);
+	rig_run(&l.r);
+	ck_assert_str_eq(l.r.result.final.code ? l.r.result.final.enhanced
+					       : l.r.result.mail.enhanced,
+			 routes[_i].enhanced);
+	scripted_stop(&server);
+	done(&l);
+}
+END_TEST
+
 /* TLS-29, TLS-18: without proof nothing is sent, and the reason is told. */
 START_TEST(lookup__proves_nothing_without_validation)
 {
@@ -640,5 +700,7 @@ int main(void)
 		{.fn = lookup__tells_the_session_what_dns_says, .rows = 2},
 		TEST(lookup__gives_each_host_two_dialogues),
 		TEST(lookup__leads_to_a_verified_session),
+		LOOP(lookup__sends_requiretls_mail_to_no_host_of_an_unsigned_mx,
+		     routes),
 		TEST(lookup__proves_nothing_without_validation));
 }

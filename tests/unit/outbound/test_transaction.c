@@ -121,6 +121,32 @@ START_TEST(transaction__sends_a_long_message)
 }
 END_TEST
 
+/* Read in slices larger than what may wait on the way. */
+START_TEST(transaction__sends_large_slices)
+{
+	enum {
+		LARGE = 3 * 1024 * 1024
+	};
+	static const char *const mild[] = {"S:220 hi", "AUTO", NULL};
+	static char text[LARGE + 1];
+	struct scripted server;
+	struct rig r;
+
+	memset(text, 'x', LARGE);
+	for (size_t i = 63; i < LARGE; i += 64)
+		memcpy(text + i - 1, "\r\n", 2);
+	begin(&r, &server, mild);
+	r.text = text;
+	r.piece = _i ? LARGE / 2 : 0;
+	rig_send(&r, 1, NULL);
+	ck_assert_int_eq(r.result.final.code, 250);
+	ck_assert_uint_eq(server.body.n, LARGE - LARGE / 64 + 2);
+	rig_send(&r, 1, NULL);
+	ck_assert_int_eq(r.result.final.code, 250);
+	end(&r, &server);
+}
+END_TEST
+
 /* --- refusals, losses -------------------------------------------------- */
 
 static const struct {
@@ -511,6 +537,26 @@ START_TEST(transaction__never_ends_a_message_that_cannot_be_read)
 }
 END_TEST
 
+/* TX-20: within the content QUIT would be a line of it. */
+START_TEST(transaction__hangs_up_when_it_is_left_within_the_content)
+{
+	static const char *const script[] = {HELLO_BARE, "C:MAIL",   "S:250 ok",
+					     "C:RCPT",   "S:250 ok", "C:DATA",
+					     "S:354 go", "BODY",     NULL};
+	struct scripted server;
+	struct rig r;
+
+	begin(&r, &server, script);
+	r.quit_in_upcall = true;
+	rig_send(&r, 1, NULL);
+	while (!list_empty(&server.open))
+		rig_idle(&r, 10);
+	ck_assert_uint_eq(r.sent, 0);
+	ck_assert_uint_eq(server.body.n, 0);
+	end(&r, &server);
+}
+END_TEST
+
 START_TEST(transaction__may_be_closed_while_it_wants_content)
 {
 	static const char *const script[] = {HELLO_BARE, "C:MAIL",   "S:250 ok",
@@ -548,6 +594,8 @@ START_TEST(transaction__tells_when_an_idle_session_ends)
 	while (r.idle_ends == 0)
 		rig_run(&r);
 	ck_assert_uint_eq(r.idle_ends, 1);
+	while (!list_empty(&server.open))
+		rig_idle(&r, 10);
 	session_close(r.session);
 	r.session = NULL;
 	end(&r, &server);
@@ -694,6 +742,7 @@ int main(void)
 		"transaction", {.fn = transaction__delivers, .rows = 8},
 		TEST(transaction__sends_many_over_one_session),
 		{.fn = transaction__sends_a_long_message, .rows = 2},
+		{.fn = transaction__sends_large_slices, .rows = 2},
 		LOOP(transaction__tells_what_was_answered, cases),
 		TEST(transaction__goes_on_after_a_refusal),
 		LOOP(transaction__sends_nothing_that_does_not_fit, misfits),
@@ -701,6 +750,7 @@ int main(void)
 		     required),
 		TEST(transaction__asks_for_a_recipient_without_content),
 		TEST(transaction__never_ends_a_message_that_cannot_be_read),
+		TEST(transaction__hangs_up_when_it_is_left_within_the_content),
 		TEST(transaction__may_be_closed_while_it_wants_content),
 		LOOP(transaction__tells_when_an_idle_session_ends, idle_ends),
 		TEST(transaction__hands_over_by_xclient),
