@@ -30,4 +30,5 @@ must_fail canary 40 'not alone'
 must_fail order 40 'overtaken'
 must_fail stuck 5 'still in the queue'
 must_fail words 40 'goes, though it is (held|paused)'
+must_fail words 200 'goes, removed at'
 exit "$failed"

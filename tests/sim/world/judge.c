@@ -135,7 +135,7 @@ static void judge_rcpt(int mail, int rcpt)
 {
 	struct mail *m = &W->mails[mail];
 	bool failed = m->failed & 1 << rcpt, kept = m->kept & 1 << rcpt;
-	bool may_fail = is_refused_there(m, rcpt) ||
+	bool may_fail = is_refused_there(m, rcpt) || m->may_go ||
 			ledger_may_have_expired(m, W->now_us);
 
 	if (failed && !may_fail)

@@ -260,6 +260,8 @@ bool ledger_waits(int mail, int primary)
 {
 	const struct mail *m = &W->mails[mail];
 
+	if (m->may_go)
+		return false;
 	for (int i = 0; i < m->n_rcpts; i++) {
 		if (W->domain_primary[m->domain[i]] == primary &&
 		    (m->acked & 1 << i) && !is_refused_there(m, i) &&

@@ -24,6 +24,7 @@ struct word {
 	struct wire_end *wire; /* NULL: not calling */
 	struct fault *fault;
 	bool begins;
+	int64_t asked_us;
 	struct buf in;
 };
 
@@ -60,6 +61,22 @@ static const char *const moments[] = {
 	"queue retry", "queue list",   "status",
 };
 
+static const char *const removals[] = {
+	"queue delete",
+	"queue expire",
+	"queue bounce",
+};
+
+static int domain_of(const struct fault *f)
+{
+	return (int)(f->value / 8 % W->n_domains);
+}
+
+static const char *removal_of(const struct fault *f)
+{
+	return removals[f->value % (int64_t)MX_ARRAY_SIZE(removals)];
+}
+
 static const char *command_of(const struct word *w)
 {
 	const struct fault *f = w->fault;
@@ -74,6 +91,8 @@ static const char *command_of(const struct word *w)
 		return stops ? "primary hold" : "primary resume";
 	case FAULT_QUEUE_HELD:
 		return stops ? "queue hold" : "queue release";
+	case FAULT_REMOVED:
+		return stops ? removal_of(f) : "queue retry";
 	default:
 		return moments[f->value % (int64_t)MX_ARRAY_SIZE(moments)];
 	}
@@ -82,6 +101,11 @@ static const char *command_of(const struct word *w)
 static bool stops_mail(const struct fault *f)
 {
 	return f->kind == FAULT_PAUSED || f->kind == FAULT_HELD;
+}
+
+static bool is_said_once(const struct fault *f)
+{
+	return f->kind == FAULT_WORD || f->kind == FAULT_REMOVED;
 }
 
 /* "drain now" is stronger than what holds back. */
@@ -93,20 +117,25 @@ static void let_go(int primary)
 static void say_it(struct word *w)
 {
 	const char *command = command_of(w);
-	char name[NAME_MAX], line[256];
-	bool is_queue = strncmp(command, "queue ", 6) == 0;
+	char name[NAME_MAX], args[64], line[256];
 
 	if (strncmp(command, "drain ", 6) == 0 && !stops_mail(w->fault))
 		let_go(w->fault->primary);
 	name_of(w->fault->primary, name);
+	if (w->fault->kind == FAULT_REMOVED)
+		snprintf(args, sizeof(args),
+			 "\"domain\":\"d%d.test\",\"apply\":true",
+			 domain_of(w->fault));
+	else if (strncmp(command, "queue ", 6) == 0)
+		snprintf(args, sizeof(args), "\"all\":true,\"apply\":true");
+	else
+		snprintf(args, sizeof(args), "\"name\":\"%s\"", name);
 	snprintf(line, sizeof(line),
-		 is_queue
-			 ? "{\"v\":1,\"command\":\"%s\",\"args\":{\"all\":true,"
-			   "\"apply\":true}}\n"
-			 : "{\"v\":1,\"command\":\"%s\",\"args\":{\"name\":"
-			   "\"%s\"}}\n",
-		 command, name);
-	say("the operator: %s %s", command, is_queue ? "--all" : name);
+		 "{\"v\":1,\"command\":\"%s\",\"args\":{%s}}\n", command, args);
+	say("the operator: %s %s", command, args);
+	w->asked_us = sim_now_us();
+	if (w->fault->kind == FAULT_REMOVED)
+		rules_may_go(domain_of(w->fault));
 	wire_send(w->wire, slice_make(line, strlen(line)));
 }
 
@@ -145,7 +174,7 @@ static void on_over(void *owner)
 	struct word *w = owner;
 
 	hang_up(w);
-	if (w->fault->kind == FAULT_WORD ||
+	if (is_said_once(w->fault) ||
 	    (w->begins && sim_now_us() >= w->fault->until_us))
 		return;
 	sim_schedule(&w->event, AGAIN_US);
@@ -176,6 +205,10 @@ static void heard(struct word *w, enum answer answer)
 	if (w->begins && stops_mail(w->fault) && answer == ANSWER_DONE &&
 	    sim_now_us() < w->fault->until_us)
 		rules_stopped(w->fault, true);
+	/* From quarantine a later word may bring it back. */
+	if (w->fault->kind == FAULT_REMOVED && answer == ANSWER_DONE &&
+	    strcmp(removal_of(w->fault), "queue delete") == 0)
+		rules_removed(domain_of(w->fault), w->asked_us);
 	if (w->begins)
 		return;
 	w->fault->undone = answer != ANSWER_PARTLY;
@@ -222,7 +255,7 @@ static void begin(struct fault *f, bool begins)
 
 void operator_meet(struct fault *f, bool begins)
 {
-	if (f->kind == FAULT_WORD && !begins)
+	if (is_said_once(f) && !begins)
 		return;
 	f->done |= begins;
 	if (f->done)
@@ -237,8 +270,8 @@ void operator_begin(void)
 	for (int i = 0; i < W->n_faults; i++) {
 		struct fault *f = &W->faults[i];
 
-		if (fault_is_operator(f->kind) && f->kind != FAULT_WORD &&
-		    f->done && !f->undone && f->until_us <= W->now_us)
+		if (fault_is_operator(f->kind) && !is_said_once(f) && f->done &&
+		    !f->undone && f->until_us <= W->now_us)
 			begin(f, false);
 	}
 }

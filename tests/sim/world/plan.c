@@ -313,6 +313,9 @@ static void draw_words(void)
 	for (int i = chance(40) ? (int)between(1, 3) : 0; i > 0; i--)
 		add_fault(FAULT_CHANGED, 0, draw_moment(), SECOND)->value =
 			between(0, 1 << 20);
+	if (chance(15))
+		add_fault(FAULT_REMOVED, 0, draw_moment(), SECOND)->value =
+			between(0, 1 << 20);
 }
 
 static void draw_faults(enum scale scale)

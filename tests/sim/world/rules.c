@@ -385,6 +385,48 @@ void rules_stopped(const struct fault *f, bool stopped)
 	*since_us = stopped ? sim_now_us() : 0;
 }
 
+static bool has_domain(const struct mail *m, int domain)
+{
+	for (int i = 0; i < m->n_rcpts; i++) {
+		if (m->domain[i] == domain)
+			return true;
+	}
+	return false;
+}
+
+/* Also what is just coming in. */
+void rules_may_go(int domain)
+{
+	for (int i = 0; i < W->n_mails; i++) {
+		struct mail *m = &W->mails[i];
+
+		m->may_go |= has_domain(m, domain) &&
+			     (m->n_acked || m->n_unsure || m->under_way);
+	}
+}
+
+void rules_removed(int domain, int64_t asked_us)
+{
+	for (int i = 0; i < W->n_mails; i++) {
+		struct mail *m = &W->mails[i];
+
+		if (has_domain(m, domain) && m->n_acked == 1 && !m->n_unsure &&
+		    !m->under_way && m->next_us == NEVER &&
+		    m->acked_us < asked_us)
+			m->removed_us = sim_now_us();
+	}
+}
+
+/* What was under way then goes on, slowly perhaps. */
+static void judge_removed(const struct primary *p, int number, int mail)
+{
+	int64_t at_us = W->mails[mail].removed_us;
+
+	if (at_us && !was_put_off(p) && sim_now_us() > at_us + WORD_S * SECOND)
+		broken("primary %d: mail %d goes, removed at %.3f s", number,
+		       mail, (double)at_us / 1e6);
+}
+
 static void judge_held(const struct primary *p, int number, int mail)
 {
 	int64_t since_us = MX_MAX(p->paused_us, p->held_us);
@@ -401,6 +443,7 @@ void rules_mail_begins(int number, int mail, int used)
 
 	say("primary %d is offered mail %d", number, mail);
 	judge_held(p, number, mail);
+	judge_removed(p, number, mail);
 	judge_soon(p, number);
 	judge_limits(p, number, used);
 	judge_rate(p, number);

@@ -45,6 +45,7 @@ const char *const fault_names[FAULT_KINDS] = {
 	[FAULT_QUEUE_HELD] = "queue-held",
 	[FAULT_WORD] = "word",
 	[FAULT_CHANGED] = "changed",
+	[FAULT_REMOVED] = "removed",
 };
 
 static uint64_t bits[PRIMARIES_MAX], ours;
@@ -70,7 +71,7 @@ bool fault_is_ours(enum fault_kind k)
 bool fault_is_operator(enum fault_kind k)
 {
 	return k == FAULT_PAUSED || k == FAULT_HELD || k == FAULT_QUEUE_HELD ||
-	       k == FAULT_WORD;
+	       k == FAULT_WORD || k == FAULT_REMOVED;
 }
 
 void truth_update(void)

@@ -92,6 +92,7 @@ enum fault_kind {
 	FAULT_QUEUE_HELD,
 	FAULT_WORD,
 	FAULT_CHANGED, /* a reload, with other limits */
+	FAULT_REMOVED, /* queue delete, expire or bounce of a domain's mail */
 	FAULT_KINDS
 };
 
@@ -164,6 +165,8 @@ struct mail {
 	bool touched[PRIMARIES_MAX]; /* the primary has seen its MAIL */
 	uint32_t overtaken[PRIMARIES_MAX];
 	uint8_t kept, failed, reported; /* by the store, at the end */
+	bool may_go;        /* an operator was about to give it up */
+	int64_t removed_us; /* when he heard that it is; 0 = not */
 };
 
 /* A recipient of a mail was taken by its primary. */
@@ -314,6 +317,10 @@ void rules_our_trouble(void);
 /* The daemon has said that a primary's mail waits; or is told that it may go.
  */
 void rules_stopped(const struct fault *f, bool stopped);
+/* The mail of a domain that was there at that time is to be given up, and is.
+ */
+void rules_may_go(int domain);
+void rules_removed(int domain, int64_t asked_us);
 void rules_mail_begins(int primary, int mail, int used);
 void rules_taken(int primary);
 
