@@ -43,7 +43,7 @@ static const struct wire_events wire_events = {
 
 /* --- what is said --------------------------------------------------------- */
 
-/* With the domain's MX the primary has no name of its own. */
+/* With the domain's MX the primary is named for that. */
 static void name_of(int primary, char out[NAME_MAX])
 {
 	int d = 0;
@@ -51,7 +51,7 @@ static void name_of(int primary, char out[NAME_MAX])
 	while (W->domain_primary[d] != primary)
 		d++;
 	if (W->primaries[primary].by_mx)
-		snprintf(out, NAME_MAX, "d%d.test", d);
+		snprintf(out, NAME_MAX, "mx:d%d.test", d);
 	else
 		snprintf(out, NAME_MAX, "%s", W->primaries[primary].name);
 }
