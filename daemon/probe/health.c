@@ -131,7 +131,7 @@ int64_t health_next_probe_ms(const struct health *h,
 {
 	if (h->state == HEALTH_UP)
 		return c->interval_up;
-	if (h->state == HEALTH_DOWN && h->good_row > 0)
+	if (h->good_row > 0)
 		return MX_MIN(c->interval_down, (int64_t)HEALTH_CONFIRM_MS);
 	return c->interval_down;
 }

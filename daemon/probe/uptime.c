@@ -59,8 +59,6 @@ int64_t uptime_since(const struct uptime *u, int64_t from_ms,
 	const struct uptime_mark *next = &now;
 	int64_t up;
 
-	if (from_ms >= now.wall_ms)
-		return 0;
 	for (size_t i = u->n; i-- > 0;) {
 		const struct uptime_mark *m = &u->marks[i];
 

@@ -557,6 +557,32 @@ START_TEST(transaction__hangs_up_when_it_is_left_within_the_content)
 }
 END_TEST
 
+/* TX-33: nor while the reply to the dot is owed. */
+START_TEST(transaction__says_nothing_behind_the_dot)
+{
+	static const char *const script[] = {HELLO_PIPE, "C:MAIL",   "C:RCPT",
+					     "C:DATA",   "S:250 ok", "S:250 ok",
+					     "S:354 go", "BODY",     NULL};
+	struct recipient to = {.address = SLICE("b@example.com")};
+	struct smtp_send m = {
+		.sender = SLICE("a@example.org"), .rcpts = &to, .n_rcpts = 1};
+	struct scripted server;
+	struct rig r;
+
+	begin(&r, &server, script);
+	session_send(r.session, &m, NULL);
+	while (server.body.n < strlen(stuffed))
+		rig_idle(&r, 10);
+	session_quit(r.session);
+	r.session = NULL;
+	while (!list_empty(&server.open))
+		rig_idle(&r, 10);
+	ck_assert(!scripted_heard(&server, "QUIT"));
+	ck_assert_slice_eq(buf_slice(&server.body), stuffed);
+	end(&r, &server);
+}
+END_TEST
+
 START_TEST(transaction__may_be_closed_while_it_wants_content)
 {
 	static const char *const script[] = {HELLO_BARE, "C:MAIL",   "S:250 ok",
@@ -751,6 +777,7 @@ int main(void)
 		TEST(transaction__asks_for_a_recipient_without_content),
 		TEST(transaction__never_ends_a_message_that_cannot_be_read),
 		TEST(transaction__hangs_up_when_it_is_left_within_the_content),
+		TEST(transaction__says_nothing_behind_the_dot),
 		TEST(transaction__may_be_closed_while_it_wants_content),
 		LOOP(transaction__tells_when_an_idle_session_ends, idle_ends),
 		TEST(transaction__hands_over_by_xclient),

@@ -200,6 +200,22 @@ START_TEST(health__knows_how_long_it_was_up_since)
 }
 END_TEST
 
+/* Since it came up it was up all the time. */
+START_TEST(health__marks_when_it_came_up)
+{
+	struct config_probe c = defaults;
+	struct health h;
+
+	c.up_after = 1;
+	health_init(&h, 0);
+	health_note(&h, HEALTH_BAD, &c, 0);
+	health_note(&h, HEALTH_GOOD, &c, 50000);
+	health_tick(&h, 70000);
+	ck_assert_int_eq(health_up_since(&h, 50000, 70000), 20000);
+	ck_assert_int_eq(health_up_since(&h, 60000, 70000), 10000);
+}
+END_TEST
+
 START_TEST(health__takes_no_nonsense_from_its_record)
 {
 	struct health h;
@@ -231,6 +247,7 @@ int main(void)
 			 TEST(health__distrusts_a_wall_clock_that_jumps),
 			 TEST(health__does_not_count_the_time_it_was_not_there),
 			 TEST(health__knows_how_long_it_was_up_since),
+			 TEST(health__marks_when_it_came_up),
 			 TEST(health__takes_no_nonsense_from_its_record),
 			 TEST(health__has_names));
 }

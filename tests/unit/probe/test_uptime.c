@@ -118,6 +118,26 @@ START_TEST(uptime__forgets_marks_of_a_clock_that_was_set_back)
 }
 END_TEST
 
+/* What a clock that jumps, or a record from elsewhere, may look like. */
+static const struct {
+	int64_t up_ms, now_up_ms, from_ms, since_ms;
+} nonsense[] = {
+	{0, 5000, 1000, 500}, {0, 5000, 1200, 300}, {0, 5000, 0, 1500},
+	{600, 100, 1000, 0},  {600, 100, 0, 0},     {600, 100, 1200, 0},
+	{600, 700, 1500, 0},
+};
+
+START_TEST(uptime__is_never_more_than_the_time_there_was)
+{
+	struct uptime u = {.n = 0};
+	struct uptime_mark now = {1500, nonsense[_i].now_up_ms};
+
+	uptime_note(&u, 1000, nonsense[_i].up_ms);
+	ck_assert_int_eq(uptime_since(&u, nonsense[_i].from_ms, now),
+			 nonsense[_i].since_ms);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS(
@@ -125,5 +145,6 @@ int main(void)
 		TEST(uptime__is_exact_while_all_marks_are_there),
 		TEST(uptime__keeps_the_ends_of_long_outages),
 		TEST(uptime__before_its_first_mark_nothing_is_certain),
+		LOOP(uptime__is_never_more_than_the_time_there_was, nonsense),
 		TEST(uptime__forgets_marks_of_a_clock_that_was_set_back));
 }

@@ -521,6 +521,20 @@ START_TEST(relay__waits_for_a_keyword_that_the_primary_lacks)
 }
 END_TEST
 
+/* TX-38: the word alone keeps it from nobody. */
+START_TEST(relay__sends_what_is_all_ascii_where_utf8_cannot_go)
+{
+	struct rig r;
+
+	rig_init(&r, SURE);
+	rig_add(&r, &(struct rig_mail){.smtputf8 = true});
+	rig_start(&r);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	rig_done(&r);
+}
+END_TEST
+
 /* TX-39 */
 START_TEST(relay__spells_a_domain_in_a_labels_where_utf8_cannot_go)
 {
@@ -796,6 +810,7 @@ int main(void)
 		TEST(relay__takes_what_waited_for_the_breaker_for_old),
 		TEST(relay__opens_the_breaker_when_known_recipients_are_refused),
 		TEST(relay__waits_for_a_keyword_that_the_primary_lacks),
+		TEST(relay__sends_what_is_all_ascii_where_utf8_cannot_go),
 		TEST(relay__spells_a_domain_in_a_labels_where_utf8_cannot_go),
 		TEST(relay__does_not_wait_until_a_clock_is_where_it_was),
 		TEST(relay__neither_bounces_nor_storms_when_the_clock_jumps),
