@@ -71,8 +71,19 @@ static void free_lookup(struct lookup *l)
 	mem_free(l);
 }
 
+/* Also of a route that leads nowhere: there they are the reason. */
+static void tell_mistakes(struct lookup *l)
+{
+	const char *text = l->route.mistakes;
+
+	memcpy(l->result.mistakes, text, sizeof(l->result.mistakes));
+	if (l->by_mx && l->target->primary && l->route.verdict != ROUTE_UNKNOWN)
+		outbound_tell_mistakes(l->o, l->domain, text);
+}
+
 static void finish(struct lookup *l)
 {
+	tell_mistakes(l);
 	l->on_done(l->data, &l->result);
 	free_lookup(l);
 }
@@ -395,9 +406,6 @@ static void judge(struct lookup *l)
 		judge_empty(l);
 	if (r->fault == FAULT_TEMPORARY)
 		use_memory(l);
-	memcpy(r->mistakes, l->route.mistakes, sizeof(r->mistakes));
-	if (l->by_mx && l->target->primary)
-		outbound_tell_mistakes(l->o, l->domain, r->mistakes);
 	finish(l);
 }
 

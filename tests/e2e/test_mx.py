@@ -41,6 +41,25 @@ class Mx(mxtest.Case):
         self.wait_delivered(one, 5)
         self.assertEqual(two.index(), [])
 
+    def no_other_is_asked(self, fault, event):
+        self.global_extra = 'breaker { first_5xx = "0s"  max_5xx = 100 }'
+        self.dns("example.test MX 10 one.test", "example.test MX 20 two.test",
+                 f"one.test A {self.one}", f"two.test A {self.two}")
+        self.parts.append(mxtest.Primary(self.top, self.one, self.PRIMARY, fault, name="one"))
+        two = self.host(self.two, "two")
+        self.start()
+        self.send(message())
+        wait_for(event, lambda: self.events(event))
+        self.assertEqual(two.sessions(), 0)
+
+    def test_no_other_host_is_asked_when_one_says_later(self):
+        # DNS-16 DNS-17
+        self.no_other_is_asked("rcpt=450", "message.deferred")
+
+    def test_no_other_host_is_asked_when_one_says_no(self):
+        # DNS-16
+        self.no_other_is_asked("dot=554", "message.failed")
+
     def test_a_better_mx_than_us_takes_the_mail_while_the_best_is_down(self):
         self.dns("example.test MX 10 one.test", "example.test MX 20 two.test",
                  "example.test MX 30 mx2.test", f"one.test A {self.one}",
@@ -155,6 +174,9 @@ class Mx(mxtest.Case):
     def test_an_mx_that_is_an_address_is_named(self):
         # DNS-12
         self.held(f"example.test MX 10 {self.one}")
+        told = [x for x in self.events("dns.mistake") if "domain=example.test" in x]
+        self.assertEqual(len(told), 1, self.log()[-3000:])
+        self.assertIn(f"{self.one} is an address", told[0])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ static const struct dns_row rows[] = {
 	{"private.example.org", DNS_ROW_A, 0, "10.1.2.3"},
 	{"alias.example.org", DNS_ROW_CNAME, 0, "mx1.example.org"},
 	{"text.example.org", DNS_ROW_MX, 10, "nowhere.example.org"},
+	{"text.example.org", DNS_ROW_A, 0, "198.51.100.9"},
 
 	{"order.example.org", DNS_ROW_MX, 30, "mx3.example.org"},
 	{"order.example.org", DNS_ROW_MX, 10, "mx1.example.org"},
@@ -50,6 +51,7 @@ static const struct dns_row rows[] = {
 	{"implicit.example.org", DNS_ROW_A, 0, "198.51.100.4"},
 
 	{"cname.example.org", DNS_ROW_MX, 10, "alias.example.org"},
+	{"number.example.org", DNS_ROW_MX, 10, "198.51.100.1"},
 
 	{"closed.example.org", DNS_ROW_MX, 10, "private.example.org"},
 
@@ -169,7 +171,7 @@ static const struct {
 	{"half.example.org", FAULT_NONE, "mx2.example.org 198.51.100.2", ""},
 	/* DNS-13 */
 	{"dead.example.org", FAULT_TEMPORARY, "", ""},
-	{"text.example.org", FAULT_NO_ROUTE, "", ""},
+	{"text.example.org", FAULT_NO_ROUTE, "", ""}, /* DNS-5 too */
 	{"fails4.example.org", FAULT_TEMPORARY, "", ""},
 	{"fails6.example.org", FAULT_TEMPORARY, "", ""},
 	/* DNS-5, DNS-6 */
@@ -185,6 +187,8 @@ static const struct {
 	{"cname.example.org", FAULT_NONE,
 	 "alias.example.org 2001:db8::1 198.51.100.1",
 	 "alias.example.org is a CNAME"},
+	{"number.example.org", FAULT_NO_ROUTE, "",
+	 "198.51.100.1 is an address, not a name, ignored"},
 	/* DNS-2: it is the domain that is one */
 	{"alias.example.org", FAULT_NONE,
 	 "alias.example.org 2001:db8::1 198.51.100.1", ""},
