@@ -147,6 +147,95 @@ START_TEST(prober__starts_no_more_than_a_few_at_once)
 }
 END_TEST
 
+static void stop_idling(void *data)
+{
+	struct bench *b = data;
+
+	loop_stop(b->loop);
+}
+
+static bool has_five(struct bench *b)
+{
+	return b->server.n_clients >= 5;
+}
+
+static void idle(struct bench *b, int64_t ms)
+{
+	struct timer *stop = timer_new(b->loop, stop_idling, b);
+
+	timer_start(stop, ms);
+	loop_run(b->loop);
+	timer_free(stop);
+}
+
+/* What hangs will tell soon enough whether the doubt is right. */
+START_TEST(prober__starts_no_other_while_in_doubt)
+{
+	static const char *const silent[] = {"STALL", NULL};
+	static const char *const *const scripts[] = {mild, silent, NULL};
+	unsigned before;
+	struct bench b;
+
+	init(&b, scripts);
+	b.config.probe.timeout = 50000;
+	b.config.probe.interval_up = 20;
+	start_prober(&b);
+	wait_for(&b, has_five);
+	prober_tell(b.prober, "mx1", HEALTH_BAD, "lost", NULL);
+	ck_assert(prober_view(b.prober, "mx1", &b.view));
+	ck_assert_int_eq(b.view.health.state, HEALTH_DOUBTFUL);
+	idle(&b, 50); /* what was on its way */
+	before = b.server.n_clients;
+	idle(&b, 200);
+	ck_assert_uint_eq(b.server.n_clients, before);
+	done(&b);
+}
+END_TEST
+
+static bool has_one(struct bench *b)
+{
+	return b->server.n_clients >= 1;
+}
+
+/* Not by the one that hangs. */
+START_TEST(prober__tells_who_asked_by_the_probe_of_his_own)
+{
+	static const char *const silent[] = {"STALL", NULL};
+	static const char *const *const scripts[] = {silent, mild, NULL};
+	struct bench b;
+
+	init(&b, scripts);
+	b.config.probe.timeout = 3600000;
+	b.config.probe.interval_down = b.config.probe.interval_up = 3600000;
+	start_prober(&b);
+	wait_for(&b, has_one);
+	ck_assert(prober_probe_now(b.prober, "mx1", on_done, &b));
+	wait_for(&b, is_done);
+	ck_assert_str_eq(b.view.last_result, "ok");
+	done(&b);
+}
+END_TEST
+
+/* TX-47: it is back, and the next look is an hour away. */
+START_TEST(prober__confirms_soon_what_is_back)
+{
+	static const char *const busy[] = {"S:421 busy", "CLOSE", NULL};
+	static const char *const *const scripts[] = {busy, mild, NULL};
+	struct bench b;
+
+	init(&b, scripts);
+	b.config.probe.interval_down = 3600000;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_DOWN);
+	ck_assert(prober_probe_now(b.prober, "mx1", on_done, &b));
+	wait_for(&b, is_done);
+	ck_assert_int_eq(b.view.health.state, HEALTH_DOWN);
+	wait_for_state(&b, HEALTH_UP);
+	ck_assert_uint_ge(b.server.n_clients, 3);
+	done(&b);
+}
+END_TEST
+
 static bool has_six(struct bench *b)
 {
 	return b->server.n_clients >= 6;
@@ -201,7 +290,7 @@ static const struct {
 	{{TO_RCPT, "S:250 ok", "C:RSET", "CLOSE"}, HEALTH_UP, "ok"},
 	{{TO_RCPT, "CLOSE"}, HEALTH_DOWN, "rcpt: "},
 	{{TO_RCPT, "STALL"}, HEALTH_DOWN, "rcpt: no answer in time"},
-	{{"STALL"}, HEALTH_DOWN, "banner: "},
+	{{"STALL"}, HEALTH_DOWN, "banner: no session within 1200 ms"},
 };
 
 START_TEST(prober__judges_what_it_hears)
@@ -397,6 +486,9 @@ int main(void)
 		TEST(prober__does_not_wait_for_a_probe_that_hangs),
 		TEST(prober__does_not_believe_old_bad_news),
 		TEST(prober__starts_no_more_than_a_few_at_once),
+		TEST(prober__starts_no_other_while_in_doubt),
+		TEST(prober__tells_who_asked_by_the_probe_of_his_own),
+		TEST(prober__confirms_soon_what_is_back),
 		TEST(prober__finds_what_is_back_while_as_many_as_may_be_hang),
 		LOOP(prober__judges_what_it_hears, verdicts),
 		LOOP(prober__goes_as_deep_as_configured, depths),

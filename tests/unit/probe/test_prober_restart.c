@@ -5,7 +5,7 @@
 /* --- restart, reload --------------------------------------------------- */
 
 /* Leaves the loop so that all that was written is written. */
-static void restart(struct bench *b)
+static void restart_at(struct bench *b, uint16_t port)
 {
 	struct error err = {0};
 
@@ -14,9 +14,14 @@ static void restart(struct bench *b)
 	b->loop = loop_new(&err);
 	b->guard = timer_new(b->loop, on_guard, b);
 	b->poll = timer_new(b->loop, on_poll, b);
-	scripted_start(&b->server, b->loop, up, NULL);
+	scripted_start_at(&b->server, b->loop, port, up, NULL);
 	start_prober(b);
 	ck_assert(prober_view(b->prober, "mx1", &b->view));
+}
+
+static void restart(struct bench *b)
+{
+	restart_at(b, 0);
 }
 
 static bool was_up_a_while(struct bench *b)
@@ -193,6 +198,29 @@ START_TEST(prober__starts_held_when_the_configuration_says_so)
 }
 END_TEST
 
+/* DNS is silent, but where it was found last may be tried. */
+START_TEST(prober__looks_where_it_was_found_last)
+{
+	static char name[] = "mx1.example.org";
+	struct bench b;
+
+	init(&b, up);
+	b.config.probe.interval_down = b.config.probe.interval_up = 200;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	b.host = (struct config_host){.name = name, .port = 25};
+	if (_i)
+		b.config.dns.last_good = -1; /* too long ago */
+	restart_at(&b, b.server.at.port);
+	if (_i)
+		wait_for_state(&b, HEALTH_DOWN);
+	else
+		wait_for(&b, has_two);
+	ck_assert_uint_eq(b.server.n_clients > 0, !_i);
+	done(&b);
+}
+END_TEST
+
 START_TEST(prober__reads_what_a_record_says)
 {
 	struct peer_record rec = {.state = HEALTH_DOWN | PEER_STATE_HELD};
@@ -300,6 +328,7 @@ int main(void)
 		TEST(prober__tells_who_waits_also_when_it_ends),
 		TEST(prober__says_that_it_could_not_be_written),
 		TEST(prober__starts_held_when_the_configuration_says_so),
+		{.fn = prober__looks_where_it_was_found_last, .rows = 2},
 		TEST(prober__reads_what_a_record_says),
 		TEST(prober__takes_primaries_in_and_out_at_a_reload),
 		TEST(prober__follows_a_primary_that_moves),

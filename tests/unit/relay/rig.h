@@ -245,6 +245,7 @@ struct rig_mail {
 	const char *content; /* NULL: a small one */
 	size_t pad;          /* octets of lines behind it */
 	uint8_t notify;
+	const char *never; /* a part of who has NOTIFY=NEVER instead */
 	enum dsn_ret ret;
 	int64_t arrived_ms, expire_ms; /* 0: now, none */
 	bool eight_bit, smtputf8;
@@ -265,7 +266,10 @@ static size_t rig_rcpts(const struct rig_mail *m, struct recipient *out,
 			.address = s,
 			.domain = m->domain ? slice_str(m->domain)
 					    : slice_skip(s, (size_t)at + 1),
-			.notify = m->notify,
+			.notify = m->never && memmem(s.p, s.n, m->never,
+						     strlen(m->never))
+					  ? DSN_NOTIFY_NEVER
+					  : m->notify,
 		};
 		p += s.n + (p[s.n] == ' ');
 	}

@@ -87,6 +87,27 @@ START_TEST(relay__sends_a_report_by_the_primary_when_told_so)
 }
 END_TEST
 
+/* DSN-10: of him it says nothing, in no part. */
+START_TEST(relay__leaves_who_asked_for_no_report_out_of_it)
+{
+	const struct sink_message *m;
+	struct rig r;
+
+	rig_init(&r, SURE "bounce { send = \"all\"  route = \"primary\" }\n");
+	rig_add(&r, &(struct rig_mail){.rcpts = "gone-x@example.test "
+						"gone-y@example.test",
+				       .never = "gone-y"});
+	rig_start(&r);
+	rig_until_got(&r, 1);
+	rig_until(&r, rig_is_empty);
+	ck_assert_uint_eq(sink_count(&r.sink), 1);
+	m = &r.sink.messages[0];
+	ck_assert_ptr_nonnull(strstr(m->body, "gone-x@example.test"));
+	ck_assert_ptr_null(strstr(m->body, "gone-y"));
+	rig_done(&r);
+}
+END_TEST
+
 static int64_t first_sweep_ms;
 
 static bool is_first_sweep_over(struct rig *r)
@@ -452,6 +473,7 @@ int main(void)
 		TEST(relay__believes_no_5xx_before_something_was_taken),
 		TEST(relay__does_not_quarantine_while_other_recipients_wait),
 		TEST(relay__sends_a_report_by_the_primary_when_told_so),
+		TEST(relay__leaves_who_asked_for_no_report_out_of_it),
 		TEST(relay__sends_the_first_report_to_a_domain_at_once),
 		TEST(relay__keeps_a_report_while_the_senders_mx_cannot_be_found),
 		LOOP(relay__drops_what_nobody_wants_a_report_of, offers_dsn),
