@@ -452,6 +452,59 @@ START_TEST(prober__takes_failures_together_for_one)
 }
 END_TEST
 
+/* Only what failed together is one; what comes between says something else. */
+static const struct {
+	enum health_event first, second;
+	enum health_state state;
+} tellings[] = {
+	{HEALTH_BAD, HEALTH_BAD, HEALTH_DOUBTFUL},
+	{HEALTH_BAD, HEALTH_GOOD, HEALTH_UP},
+	{HEALTH_BAD, HEALTH_REFUSED, HEALTH_REFUSING},
+	{HEALTH_GOOD, HEALTH_BAD, HEALTH_DOUBTFUL},
+	{HEALTH_REFUSED, HEALTH_BAD, HEALTH_DOWN},
+};
+
+START_TEST(prober__believes_each_kind_of_news)
+{
+	struct bench b;
+
+	init(&b, up);
+	b.config.probe.down_after = _i == 4 ? 1 : 2;
+	b.config.probe.interval_down = 3600000;
+	b.config.probe.interval_up = 3600000;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	prober_tell(b.prober, "mx1", tellings[_i].first, "first", NULL);
+	prober_tell(b.prober, "mx1", tellings[_i].second, "second", NULL);
+	ck_assert(prober_view(b.prober, "mx1", &b.view));
+	ck_assert_str_eq(health_state_name(b.view.health.state),
+			 health_state_name(tellings[_i].state));
+	done(&b);
+}
+END_TEST
+
+/* A probe hung when mail got through. */
+START_TEST(prober__believes_a_delivery_more_than_a_probe_that_hung)
+{
+	static const char *const silent[] = {"STALL", NULL};
+	static const char *const *const scripts[] = {mild, silent, NULL};
+	struct bench b;
+
+	init(&b, scripts);
+	b.config.probe.timeout = 1500;
+	b.config.probe.interval_up = 3600000;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	ck_assert(prober_probe_now(b.prober, "mx1", on_done, &b));
+	wait_for(&b, has_two);
+	prober_tell(b.prober, "mx1", HEALTH_GOOD, "delivered", NULL);
+	wait_for(&b, is_done);
+	ck_assert_int_eq(b.view.health.state, HEALTH_UP);
+	ck_assert_str_eq(b.view.last_result, "ok");
+	done(&b);
+}
+END_TEST
+
 static bool has_changed(struct bench *b)
 {
 	return b->changes > 0;
@@ -498,5 +551,7 @@ int main(void)
 		TEST(prober__puts_its_next_probe_off_with_every_delivery),
 		TEST(prober__forgets_good_addresses_after_their_time),
 		TEST(prober__takes_failures_together_for_one),
+		LOOP(prober__believes_each_kind_of_news, tellings),
+		TEST(prober__believes_a_delivery_more_than_a_probe_that_hung),
 		TEST(prober__tells_of_changes_later_never_at_once));
 }

@@ -303,6 +303,176 @@ START_TEST(prober__follows_a_primary_that_moves)
 }
 END_TEST
 
+/* --- what a reload changes ---------------------------------------------- */
+
+enum change {
+	CHANGE_NOTHING,
+	CHANGE_HOST,
+	CHANGE_HOST_PORT,
+	CHANGE_HOSTS,
+	CHANGE_PORT,
+	CHANGE_TO_MX,
+	CHANGE_MX
+};
+
+static void apply(enum change what, struct config_primary *p,
+		  struct config_host host[2])
+{
+	static char name[] = "127.0.0.2", other[] = "other.example";
+
+	p->hosts = host;
+	host[1] = host[0];
+	if (what == CHANGE_HOST)
+		host[0].name = name;
+	else if (what == CHANGE_HOST_PORT)
+		host[0].port++;
+	else if (what == CHANGE_HOSTS)
+		p->n_hosts = 2;
+	else if (what == CHANGE_PORT)
+		p->port++;
+	else if (what == CHANGE_TO_MX)
+		p->by_mx = true;
+	else if (what == CHANGE_MX)
+		p->mx_domain = other;
+}
+
+static const struct {
+	enum change what;
+	bool by_mx, is_same;
+} moves[] = {
+	{CHANGE_NOTHING, false, true}, {CHANGE_NOTHING, true, true},
+	{CHANGE_HOST, false, false},   {CHANGE_HOST_PORT, false, false},
+	{CHANGE_HOSTS, false, false},  {CHANGE_PORT, false, false},
+	{CHANGE_TO_MX, false, false},  {CHANGE_MX, true, false},
+	{CHANGE_MX, false, true}, /* it is not asked for */
+};
+
+/* What was good there is not good elsewhere, and who asked about the old
+ * place has his answer. */
+START_TEST(prober__forgets_where_a_primary_was)
+{
+	static const char *const silent[] = {"STALL", NULL};
+	static const char *const *const scripts[] = {mild, silent, NULL};
+	struct config_primary moved;
+	struct config_primary *primaries[] = {&moved};
+	struct config_host hosts[2];
+	struct config changed;
+	struct bench b;
+
+	init(&b, scripts);
+	b.config.probe.interval_up = b.config.probe.timeout = 3600000;
+	b.primary.by_mx = moves[_i].by_mx;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	prober_probe_now(b.prober, "mx1", on_done, &b);
+	wait_for(&b, has_two);
+	changed = b.config;
+	changed.refs = 1;
+	changed.primaries = primaries;
+	moved = b.primary;
+	hosts[0] = b.host;
+	apply(moves[_i].what, &moved, hosts);
+	prober_reload(b.prober, &changed);
+	ck_assert_uint_eq(b.done, !moves[_i].is_same);
+	ck_assert(prober_view(b.prober, "mx1", &b.view));
+	ck_assert_uint_eq(b.view.n_good, moves[_i].is_same);
+	done(&b);
+}
+END_TEST
+
+static bool has_asked_for_other(struct bench *b)
+{
+	return scripted_heard(&b->server, "RCPT TO:<postmaster@other.example>");
+}
+
+/* Soon, though the old interval was an hour, and of the new domain. */
+START_TEST(prober__probes_as_it_is_told_from_now_on)
+{
+	static char other[] = "other.example";
+	struct config_domain domain;
+	struct config changed;
+	struct bench b;
+
+	init(&b, up);
+	b.config.probe.interval_up = 3600000;
+	start_prober(&b);
+	wait_for_state(&b, HEALTH_UP);
+	changed = b.config;
+	changed.refs = 1;
+	changed.probe.interval_up = 30;
+	domain = b.domain;
+	domain.name = other;
+	changed.domains = &domain;
+	prober_reload(b.prober, &changed);
+	wait_for(&b, has_asked_for_other);
+	done(&b);
+}
+END_TEST
+
+static const bool holds[][2] = {
+	{false, false}, {true, false}, {false, true}, {true, true}};
+
+START_TEST(prober__starts_held_when_all_its_domains_are)
+{
+	struct config_domain domains[2];
+	struct bench b;
+
+	init(&b, up);
+	for (int i = 0; i < 2; i++) {
+		domains[i] = b.domain;
+		domains[i].drain.hold = holds[_i][i];
+	}
+	b.config.domains = domains;
+	b.config.n_domains = 2;
+	start_prober(&b);
+	ck_assert(prober_view(b.prober, "mx1", &b.view));
+	ck_assert_int_eq(b.view.held, holds[_i][0] && holds[_i][1]);
+	done(&b);
+}
+END_TEST
+
+static uint16_t first_port;
+
+static bool is_first(struct bench *b)
+{
+	return prober_view(b->prober, "mx1", &b->view) && b->view.n_good > 0 &&
+	       b->view.good[0].port == first_port;
+}
+
+static bool is_second(struct bench *b)
+{
+	return prober_view(b->prober, "mx1", &b->view) && b->view.n_good > 1 &&
+	       b->view.good[0].port == elsewhere.at.port;
+}
+
+/* The last one first; each of them once. */
+START_TEST(prober__knows_where_it_was_found_last)
+{
+	struct config_host hosts[2];
+	struct bench b;
+
+	init(&b, up);
+	first_port = b.server.at.port;
+	scripted_start(&elsewhere, b.loop, up, NULL);
+	hosts[0] = b.host;
+	prepare_host(&hosts[1], elsewhere.at.port);
+	b.primary.hosts = hosts;
+	b.primary.n_hosts = 2;
+	start_prober(&b);
+	wait_for(&b, is_first);
+	scripted_stop(&b.server);
+	wait_for(&b, is_second);
+	ck_assert_uint_eq(b.view.n_good, 2);
+	ck_assert_uint_eq(b.view.good[1].port, first_port);
+	scripted_start_at(&b.server, b.loop, first_port, up, NULL);
+	wait_for(&b, is_first);
+	ck_assert_uint_eq(b.view.n_good, 2);
+	ck_assert_uint_eq(b.view.good[1].port, elsewhere.at.port);
+	scripted_stop(&elsewhere);
+	done(&b);
+}
+END_TEST
+
 START_TEST(prober__may_be_freed_in_the_midst_of_probes)
 {
 	static const char *const silent[] = {"STALL", NULL};
@@ -332,5 +502,9 @@ int main(void)
 		TEST(prober__reads_what_a_record_says),
 		TEST(prober__takes_primaries_in_and_out_at_a_reload),
 		TEST(prober__follows_a_primary_that_moves),
+		LOOP(prober__forgets_where_a_primary_was, moves),
+		TEST(prober__probes_as_it_is_told_from_now_on),
+		LOOP(prober__starts_held_when_all_its_domains_are, holds),
+		TEST(prober__knows_where_it_was_found_last),
 		TEST(prober__may_be_freed_in_the_midst_of_probes));
 }
