@@ -161,6 +161,8 @@ static void call(struct word *w)
 	buf_init(&w->in, 1 << 20);
 	wire_own(w->wire, NULL, &wire_events, w);
 	say_it(w);
+	if (w->begins && (w->fault->value >> 16 & 7) == 1)
+		hang_up(w); /* in a hurry: no answer is waited for */
 }
 
 static void run_word(struct sim_event *e)
