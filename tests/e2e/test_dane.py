@@ -92,6 +92,12 @@ class Dane(mxtest.Case):
         self.case("cnameaway", TLS, ee, host="alias.cnameaway.test",
                   more=("alias.cnameaway.test CNAME far.unsigned.test",
                         f"far.unsigned.test A {self.ip}"))
+        self.case("aliasaway", "tls: DANE: DNSSEC does not vouch for the addresses of "
+                  "alias.unsigned.test", ee, host="alias.unsigned.test",
+                  more=("alias.unsigned.test CNAME far.unsigned.test",))
+        self.case("tlsaaway", "tls: DANE: mx.tlsaaway.test has no signed TLSA record",
+                  more=(f"_{PORT}._tcp.mx.tlsaaway.test CNAME _tlsa.unsigned.test",
+                        f"_tlsa.unsigned.test TLSA {ee}"))
         self.case("tlsaalias", TLS,
                   more=(f"_{PORT}._tcp.mx.tlsaalias.test CNAME _tlsa.example.test",
                         f"_tlsa.example.test TLSA {ee}"))
@@ -155,7 +161,8 @@ class Dane(mxtest.Case):
         # TLS-19
         asked = self.zone.asked()
         self.assertIn(f"_{PORT}._tcp.mx.none.test TLSA", asked)
-        self.assertFalse([a for a in asked if a.endswith(".unsigned.test TLSA")])
+        self.assertFalse([a for a in asked if a.endswith(".unsigned.test TLSA")
+                          and not a.startswith("_tlsa.")])
         # TLS-27, TLS-28
         for name in ("nextwrong", "nextfail"):
             self.assertTrue([r for r in self.other.index() if f"@{name}.test" in str(r["rcpt"])])
