@@ -126,12 +126,6 @@ enum parting {
 	PART_WITH_QUIT
 };
 
-/* Behind 421 it closes by itself (RFC 5321 3.8). */
-static enum parting parting_of(const struct smtp_reply *reply)
-{
-	return reply->code == 421 ? PART_QUIETLY : PART_WITH_QUIT;
-}
-
 static void hang_up(struct session *s, enum parting how)
 {
 	if (s->stream && how != PART_AT_ONCE) {
@@ -171,8 +165,9 @@ static void refused(struct session *s, const struct smtp_reply *reply,
 {
 	bool permanent = smtp_reply_class(reply) == 5;
 
+	/* Behind 421 it closes by itself (RFC 5321 3.8). */
 	fail(s, permanent ? FAULT_PERMANENT : FAULT_TEMPORARY, reply, what,
-	     parting_of(reply));
+	     reply->code == 421 ? PART_QUIETLY : PART_WITH_QUIT);
 }
 
 void attempt_timed_out(struct session *s)
@@ -522,8 +517,10 @@ static void on_tls_reply(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->code == 220)
 		shake_hands(s);
+	else if (reply->code == 421) /* busy: nothing is said of its TLS */
+		refused(s, reply, "STARTTLS refused");
 	else
-		tls_failed(s, reply, "STARTTLS refused", parting_of(reply));
+		tls_failed(s, reply, "STARTTLS refused", PART_WITH_QUIT);
 }
 
 void attempt_event(struct session *s, const struct smtp_event *e)

@@ -100,6 +100,33 @@ START_TEST(attempt__goes_in_clear_when_tls_is_broken)
 }
 END_TEST
 
+/* TX-14: it is busy, which says nothing of its TLS; no reason for clear text.
+ */
+START_TEST(attempt__stays_encrypted_behind_a_421)
+{
+	static const char *const busy[] = {"S:220 a", EHLO_TLS, "C:STARTTLS",
+					   "S:421 busy", NULL};
+	const char *const *scripts[] = {busy, with_tls, NULL};
+	struct scripted server;
+	struct rig r;
+
+	rig_init(&r);
+	rig_make_tls(&r);
+	scripted_start(&server, r.loop, scripts, r.tls);
+	rig_add(&r, &server);
+	rig_open(&r);
+	ck_assert_uint_eq(r.failed, 1);
+	ck_assert_int_eq(r.failure.reply.code, 421);
+	ck_assert_uint_eq(server.n_clients, 1);
+	session_close(r.session);
+	r.failed = 0;
+	rig_must_open(&r);
+	ck_assert_uint_eq(server.n_tls, 1);
+	scripted_stop(&server);
+	rig_done(&r);
+}
+END_TEST
+
 /* TLS-15: octets in clear behind the 220 are an attack; nothing of them may
  * be taken for an answer inside TLS. */
 START_TEST(attempt__drops_injected_replies)
@@ -238,6 +265,7 @@ int main(void)
 		"attempt_tls", {.fn = attempt__encrypts_when_it_may, .rows = 2},
 		TEST(attempt__stays_in_clear_when_told_so),
 		LOOP(attempt__goes_in_clear_when_tls_is_broken, broken_tls),
+		TEST(attempt__stays_encrypted_behind_a_421),
 		{.fn = attempt__drops_injected_replies, .rows = 2},
 		TEST(attempt__refuses_an_unknown_issuer),
 		TEST(attempt__refuses_another_name),
