@@ -394,15 +394,11 @@ static bool has_domain(const struct mail *m, int domain)
 	return false;
 }
 
-/* Also what is just coming in. */
+/* Also what comes while that is under way. */
 void rules_may_go(int domain)
 {
-	for (int i = 0; i < W->n_mails; i++) {
-		struct mail *m = &W->mails[i];
-
-		m->may_go |= has_domain(m, domain) &&
-			     (m->n_acked || m->n_unsure || m->under_way);
-	}
+	for (int i = 0; i < W->n_mails; i++)
+		W->mails[i].may_go |= has_domain(&W->mails[i], domain);
 }
 
 void rules_removed(int domain, int64_t asked_us)

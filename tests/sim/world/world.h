@@ -314,11 +314,9 @@ void say(const char *fmt, ...) MX_PRINTF(1, 2);  /* -v: a line of the story */
 void rules_begin(void);                          /* of a life */
 void rules_look(int primary, enum fault_kind k); /* a fault began or ended */
 void rules_our_trouble(void);
-/* The daemon has said that a primary's mail waits; or is told that it may go.
- */
+/* The daemon has said that a primary's mail waits, or hears that it may go. */
 void rules_stopped(const struct fault *f, bool stopped);
-/* The mail of a domain that was there at that time is to be given up, and is.
- */
+/* The mail of a domain is to be given up; what was there at that time is. */
 void rules_may_go(int domain);
 void rules_removed(int domain, int64_t asked_us);
 void rules_mail_begins(int primary, int mail, int used);
