@@ -69,7 +69,7 @@ START_TEST(config__defaults_are_those_of_the_manual)
 	ck_assert_str_eq(c->probe.recipient, "postmaster");
 	ck_assert_uint_eq(c->drain.n_retry_message, 5);
 	ck_assert_int_eq(c->drain.retry_message[4], 3600000);
-	ck_assert_int_eq(c->bounce.delay_dsn, 0);
+	ck_assert_int_eq(c->bounce.delay_dsn, 0); /* DSN-6 */
 	ck_assert_str_eq(c->bounce.from, "postmaster@mx2.example.com");
 	ck_assert_int_eq(c->log.level, LOG_INFO);
 	ck_assert_str_eq(c->control.socket, "/run/mxholdd/control.sock");

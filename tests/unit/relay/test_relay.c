@@ -3,6 +3,7 @@
 
 /* --- the way out --------------------------------------------------------- */
 
+/* TX-49 */
 START_TEST(relay__hands_over_in_order_with_one_canary)
 {
 	struct rig r;
@@ -265,7 +266,7 @@ START_TEST(relay__holds_back_mail_of_a_domain_that_left_the_configuration)
 }
 END_TEST
 
-/* Two domains of one primary, whose mail is all due at the same moment. */
+/* TX-49: two domains of one primary, whose mail is all due at once. */
 START_TEST(relay__keeps_the_order_of_domains_that_an_operator_lets_go)
 {
 	const char *const rcpts[] = {"user@other.test", "user1@example.test"};
