@@ -105,6 +105,7 @@ struct session {
 	/* messages */
 	struct transaction t;
 	bool no_handover; /* the server refused it */
+	bool has_named;   /* it has taken an XCLIENT, which stays in force */
 	char xclient[HANDOVER_COMMANDS_MAX * (HANDOVER_LINE_MAX + 1)];
 };
 

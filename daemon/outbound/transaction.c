@@ -211,13 +211,14 @@ static void handover_reply(struct session *s, const struct smtp_reply *reply)
 	bool xclient = t->handover.verb == HANDOVER_BY_XCLIENT;
 
 	if (smtp_reply_class(reply) == 2) {
+		s->has_named |= xclient;
 		if (!xclient)
 			next_step(s);
 		return; /* with XCLIENT the dialogue starts anew: READY */
 	}
 	s->no_handover = true;
-	if (xclient && t->next_command > 1) {
-		/* Half of it is in force. */
+	if (xclient && s->has_named) {
+		/* Half of it is in force, or the client before. */
 		break_off(s, reply, "XCLIENT refused");
 		transaction_tell(s);
 		return;

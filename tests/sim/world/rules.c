@@ -5,7 +5,8 @@
  *	canary   alone, until as many as configured went through
  *	limits   connections, mails over one, mails a minute
  *	order    the oldest first, within what is old and what is fresh
- *	held     nothing goes to a primary whose mail an operator holds back
+ *	held     nothing goes to a primary whose mail an operator holds back,
+ *	         nor what he deleted
  */
 #include <inttypes.h>
 #include <stdarg.h>

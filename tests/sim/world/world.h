@@ -279,9 +279,9 @@ void operator_forget(void);
 struct wire_end;
 void server_accept(int primary, int host, struct wire_end *end);
 void server_reporter(struct wire_end *end); /* takes reports */
-/* Open connections meet the beginning of a fault. */
 /* Those that carry mail, and have seen one begin since then. */
 int server_sessions(int primary, int64_t since_us);
+/* Open connections meet the beginning of a fault. */
 void server_hit(const struct fault *f);
 
 /* --- ledger.c ------------------------------------------------------------- */

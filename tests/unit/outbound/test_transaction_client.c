@@ -163,6 +163,29 @@ START_TEST(transaction__ends_when_half_of_the_client_was_taken)
 }
 END_TEST
 
+/* The client before would stand for this one. */
+START_TEST(transaction__sends_nothing_in_the_name_of_the_client_before)
+{
+	static const char *const script[] = {
+		HELLO,       XCLIENT,      "C:XCLIENT", "S:220 fake",
+		"C:EHLO",    "S:250-fake", XCLIENT,     MESSAGE,
+		"C:XCLIENT", "S:550 no",   NULL};
+	struct envelope one = client(), other = client();
+	struct scripted server;
+	struct rig r;
+
+	other.client.addr.bytes[3] = 2;
+	begin(&r, &server, script);
+	rig_send(&r, 1, &one);
+	ck_assert_int_eq(r.result.final.code, 250);
+	rig_send(&r, 1, &other);
+	ck_assert(r.result.broken);
+	ck_assert_ptr_nonnull(strstr(r.result.failure.text, "XCLIENT refused"));
+	ck_assert_uint_eq(scripted_count(&server, "MAIL"), 1);
+	end(&r, &server);
+}
+END_TEST
+
 /* It is advice; the mail goes without. */
 static const char *const half_forwarded[][24] = {
 	{HELLO, XFORWARD, "C:XFORWARD", "S:550 no", MESSAGE, MESSAGE, NULL},
@@ -197,6 +220,7 @@ int main(void)
 		TEST(transaction__names_no_client_of_mail_that_does_not_fit),
 		TEST(transaction__looks_again_at_what_is_offered_to_the_client),
 		TEST(transaction__ends_when_half_of_the_client_was_taken),
+		TEST(transaction__sends_nothing_in_the_name_of_the_client_before),
 		LOOP(transaction__goes_on_when_xforward_is_refused,
 		     half_forwarded));
 }
